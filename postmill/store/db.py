@@ -30,7 +30,7 @@ STATEMENT_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10.0
 
-_OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000 -c jit=off"
+_OPTIONS = f"-c TimeZone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000 -c jit=off"
 
 _SET_ACTOR = b"""
 SELECT set_config('postmill.actor', %(email)s, true), set_config('postmill.workspace', %(workspace)s, true),

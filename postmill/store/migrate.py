@@ -47,7 +47,7 @@ def role_url(url: str, role: str) -> str:
 
 
 async def roles(url: str) -> Logins:
-    """Make or refresh the two roles and return how to log in as them; falls back to `url`'s own user.
+    """How to log in as the two roles, which are made or refreshed where they cannot yet; else as `url`'s own user.
 
     Raises:
         MigrationError: the server is older than 15.
@@ -62,6 +62,8 @@ async def roles(url: str) -> Logins:
             raise MigrationError(
                 f"Postgres {connection.info.server_version // 10000} is too old: Postmill needs 15 or newer"
             )
+        if await _can_log_in(role_url(url, SYSTEM)) and await _can_log_in(role_url(url, API)):
+            return Logins(role_url(url, SYSTEM), role_url(url, API))
         database = connection.info.dbname
         statements = [
             sql.SQL("GRANT CREATE, CONNECT ON DATABASE {} TO {}").format(
@@ -84,6 +86,14 @@ async def roles(url: str) -> Logins:
             )
             return Logins(url, url, advice)
     return Logins(role_url(url, SYSTEM), role_url(url, API))
+
+
+async def _can_log_in(url: str) -> bool:
+    try:
+        async with await AsyncConnection.connect(url, autocommit=True, connect_timeout=5):
+            return True
+    except psycopg.OperationalError:
+        return False
 
 
 async def _make_role(connection: AsyncConnection, role: str, password: str) -> None:

@@ -299,8 +299,12 @@ BEGIN
     END IF;
     GRANT USAGE ON SCHEMA public TO postmill_api;
     GRANT EXECUTE ON FUNCTION clock(), actor_workspace() TO postmill_api;
-    GRANT SELECT, INSERT, UPDATE ON workspace, account, token TO postmill_api;
-    GRANT DELETE ON token TO postmill_api;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON token TO postmill_api;
+    GRANT SELECT, INSERT, UPDATE ON workspace TO postmill_api;
+    -- Login is the system's: this role can write a password's hash, and never read one.
+    GRANT INSERT ON account TO postmill_api;
+    GRANT SELECT (email, login_type, super_admin, verified, name, company, disabled, created_at) ON account
+        TO postmill_api;
     GRANT SELECT, INSERT, UPDATE, DELETE ON member, script, draft TO postmill_api;
     -- Jobs are read here and written by postmill_system alone: no handler can take a lease or end a job.
     GRANT SELECT ON job, job_queue, job_completed, job_log, blob, worker, concurrency_key, concurrency_slot

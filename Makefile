@@ -1,0 +1,65 @@
+# `make up` starts everything, `make test` runs what a contributor needs, bare `make` is the quick check.
+# Needed: Python 3.11 or newer with venv, make and git. All else is fetched into .venv and web/node_modules.
+
+PYTHON ?= python3
+UV := .venv/bin/uv
+RUN := $(UV) run --no-sync
+TESTS := tests
+WORKERS ?= auto
+
+.DEFAULT_GOAL := check
+.PHONY: check up dev test test-pure test-slow test-browser lint types web bench soak install clean
+
+check: lint types test-pure
+
+# The stamp is newer than all that it was made from, so that a second start does not ask uv.
+INSTALLED := .venv/.installed
+SOURCES := pyproject.toml uv.lock hatch_build.py $(shell find web -path web/node_modules -prune -o -path web/.svelte-kit -prune -o -type f -print 2>/dev/null)
+
+$(UV):
+	$(PYTHON) -m venv .venv || { echo "make: this Python has no venv; on Debian: apt install python3-venv"; exit 1; }
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+$(INSTALLED): $(UV) $(SOURCES)
+	$(UV) sync --quiet --locked --python .venv/bin/python
+	@touch $@
+
+install: $(INSTALLED)
+
+up: $(INSTALLED)
+	@exec .venv/bin/postmill up
+
+dev: $(INSTALLED)
+	@exec .venv/bin/postmill up --reload
+
+lint: $(INSTALLED)
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) lint-imports
+
+types: $(INSTALLED)
+	$(RUN) mypy
+
+# The rooms without I/O: under five seconds.
+test-pure: $(INSTALLED)
+	$(RUN) pytest -q tests/model tests/language tests/house
+
+# Under ten minutes on two cores. Chromium and the like come from the system's packages where they may be fetched.
+test: $(INSTALLED)
+	@sh .ci/system-packages
+	$(MAKE) --no-print-directory lint types
+	$(RUN) python hatch_build.py check
+	$(RUN) pytest -q -n $(WORKERS) -m "not slow" $(TESTS)
+
+test-slow: $(INSTALLED)
+	$(RUN) pytest -q -m slow $(TESTS)
+
+bench: $(INSTALLED)
+	$(RUN) python -m bench
+
+# Twenty minutes of 20 jobs a second with a random kill every 10 s, the auditor at the end of each minute.
+soak: $(INSTALLED)
+	$(RUN) python -m tests.faults.soak
+
+clean:
+	rm -rf .venv web/node_modules web/.svelte-kit postmill/ui dist

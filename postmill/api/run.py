@@ -1,0 +1,199 @@
+"""Run a script or a preview: at once with the job's id, or waiting for its result."""
+
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Query
+from fastapi.responses import PlainTextResponse, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from postmill.api.access import developer, member
+from postmill.api.arguments import Args
+from postmill.api.body import new_router
+from postmill.api.results import result_response
+from postmill.api.services import Served, Services
+from postmill.auth.permissions import check_actor_scope
+from postmill.engine.start import Arguments, RunOptions
+from postmill.model.errors import BadRequest, NotFound, TooManyRequests
+from postmill.model.job import new_id
+from postmill.model.script import parse_hash, print_hash
+from postmill.model.user import Actor
+from postmill.store import runs, scripts
+
+router = new_router("/w/{workspace}/jobs", "job")
+
+Runner = Annotated[Actor, Depends(member("jobs:run:scripts:{path}"))]
+HashRunner = Annotated[Actor, Depends(member("jobs:run:scripts", path_follows=True))]
+Previewer = Annotated[Actor, Depends(developer("jobs:run:previews"))]
+
+MAX_AHEAD_S = 10 * 366 * 86400
+
+
+def _options(
+    scheduled_for: Annotated[AwareDatetime | None, Query()] = None,
+    scheduled_in_secs: Annotated[int, Query(ge=0, le=MAX_AHEAD_S)] = 0,
+    tag: Annotated[str | None, Query(max_length=200)] = None,
+    job_id: Annotated[UUID | None, Query()] = None,
+    parent_job: Annotated[UUID | None, Query()] = None,
+    root_job: Annotated[UUID | None, Query()] = None,
+    cache_ttl: Annotated[int | None, Query(gt=0, le=MAX_AHEAD_S)] = None,
+    timeout: Annotated[int | None, Query(gt=0, le=MAX_AHEAD_S)] = None,
+    invisible_to_owner: Annotated[bool, Query()] = False,
+    retry: Annotated[str | None, Query()] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> RunOptions:
+    """The query parameters that all routes which run something share."""
+    if retry is not None:
+        raise BadRequest("retry: not available in this version of Postmill; leave it out")
+    return RunOptions(
+        scheduled_for=_not_far(scheduled_for),
+        scheduled_in_s=scheduled_in_secs,
+        tag=tag or None,
+        job_id=job_id,
+        parent_job=parent_job,
+        root_job=root_job,
+        cache_ttl_s=cache_ttl,
+        timeout_s=timeout,
+        invisible_to_owner=invisible_to_owner,
+        idempotency_key=idempotency_key,
+    )
+
+
+def _not_far(time_: datetime | None) -> datetime | None:
+    if time_ is not None and not 1970 <= time_.year <= 2200:
+        raise BadRequest("scheduled_for must be between the years 1970 and 2200")
+    return time_
+
+
+Options = Annotated[RunOptions, Depends(_options)]
+
+
+class Preview(BaseModel):
+    """The body of `jobs/run/preview`."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    content: str | None = None
+    language: str | None = None
+    path: str | None = None
+    script_hash: str | None = None
+    args: dict[str, Any] | None = None
+    tag: str | None = None
+    kind: str | None = None
+    lock: str | None = None
+
+
+@router.post("/run/p/{path:path}", status_code=201, response_class=PlainTextResponse)
+async def run_script_by_path(path: str, actor: Runner, args: Args, options: Options, served: Served) -> str:
+    """Queue a run of the newest version; the answer is the job's id."""
+    return str(await served.starter.run_path(actor, path, args, options))
+
+
+@router.post("/run/h/{hash}", status_code=201, response_class=PlainTextResponse)
+async def run_script_by_hash(hash: str, actor: HashRunner, args: Args, options: Options, served: Served) -> str:
+    """Queue a run of one version; the answer is the job's id."""
+    await _check_hash_scope(served, actor, hash)
+    return str(await served.starter.run_hash(actor, parse_hash(hash), args, options))
+
+
+@router.post("/run/preview", status_code=201, response_class=PlainTextResponse)
+async def run_script_preview(body: Preview, actor: Previewer, options: Options, served: Served) -> str:
+    """Queue a run of code that is not deployed; the answer is the job's id."""
+    return str(await _preview(served, actor, body, options))
+
+
+@router.post("/run_wait_result/p/{path:path}")
+async def run_wait_result_script_by_path(
+    path: str, actor: Runner, args: Args, options: Options, served: Served, queue_limit: int | None = None
+) -> Response:
+    """Run the newest version and answer with its result; 504 with the job's id when it takes too long."""
+    await _check_queue(served, actor, path, queue_limit)
+    return await _wait(served, actor, options, lambda chosen: served.starter.run_path(actor, path, args, chosen))
+
+
+@router.get("/run_wait_result/p/{path:path}")
+async def run_wait_result_script_by_path_get(
+    path: str, actor: Runner, args: Args, options: Options, served: Served, queue_limit: int | None = None
+) -> Response:
+    """The same with the arguments in `?payload=`."""
+    return await run_wait_result_script_by_path(path, actor, args, options, served, queue_limit)
+
+
+@router.post("/run_wait_result/h/{hash}")
+async def run_wait_result_script_by_hash(
+    hash: str, actor: HashRunner, args: Args, options: Options, served: Served
+) -> Response:
+    """Run one version and answer with its result."""
+    await _check_hash_scope(served, actor, hash)
+    return await _wait(
+        served, actor, options, lambda chosen: served.starter.run_hash(actor, parse_hash(hash), args, chosen)
+    )
+
+
+@router.post("/run_wait_result/preview")
+async def run_script_preview_and_wait_result(
+    body: Preview, actor: Previewer, options: Options, served: Served
+) -> Response:
+    """Run code that is not deployed and answer with its result."""
+    return await _wait(served, actor, options, lambda chosen: _preview(served, actor, body, chosen))
+
+
+async def _check_hash_scope(served: Services, actor: Actor, hash_: str) -> None:
+    """A scope may name paths: find the one that this version stands at."""
+    if actor.scopes is None:
+        return
+    async with served.database.transaction(actor) as tx:
+        script = await scripts.version(tx, actor.workspace or "", parse_hash(hash_))
+    if script is None:
+        raise NotFound(f"script version {print_hash(parse_hash(hash_))}")
+    check_actor_scope(actor, "jobs:run:scripts", script.path)
+
+
+async def _check_queue(served: Services, actor: Actor, path: str, queue_limit: int | None) -> None:
+    if queue_limit is None:
+        return
+    async with served.database.transaction(actor) as tx:
+        queued = await runs.count_by_path(tx, actor.workspace or "", path)
+    if queued >= queue_limit:
+        raise TooManyRequests(f"{queued} runs of {path} are queued, which is over queue_limit={queue_limit}")
+
+
+async def _preview(served: Services, actor: Actor, body: Preview, options: RunOptions) -> UUID:
+    if body.content is None or body.language is None:
+        raise BadRequest("a preview needs content and language")
+    if body.kind not in (None, "code", "identity") or body.script_hash is not None:
+        raise BadRequest("kind and script_hash: not available in previews of this version; leave them out")
+    values = body.args or {}
+    arguments = Arguments(values=values, text=json.dumps(values))
+    chosen = replace(options, tag=options.tag or body.tag)
+    return await served.starter.run_preview(actor, body.language, body.content, body.path, arguments, chosen)
+
+
+async def _wait(
+    served: Services, actor: Actor, options: RunOptions, start: Callable[[RunOptions], Awaitable[UUID]]
+) -> Response:
+    """Start, then wait for the end or the instance's patience. The job is watched before it exists."""
+    job = options.job_id or new_id()
+    deadline = time.monotonic() + served.settings.wait_timeout
+    with contextlib.ExitStack() as watched:
+        watch = watched.enter_context(served.watchers.watch(job, only_end=True))
+        started = await start(replace(options, job_id=job))
+        if started != job:
+            # An earlier request with the same Idempotency-Key: it may have ended long ago.
+            watch = watched.enter_context(served.watchers.watch(started, only_end=True))
+            watch.event.set()
+        while (left := deadline - time.monotonic()) > 0:
+            await watch.wait(left)
+            watch.clear()
+            response = await result_response(served, actor, started)
+            if response is not None:
+                return response
+    seconds = f"{served.settings.wait_timeout:g}"
+    address = f"/api/w/{actor.workspace}/jobs_u/completed/get_result_maybe/{started}"
+    return PlainTextResponse(f"Timeout: job {started} goes on after {seconds} s; ask again: GET {address}", 504)

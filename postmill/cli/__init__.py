@@ -1,0 +1,1 @@
+"""The command line. Speaks HTTP; what starts processes is handed in by `__main__`."""

@@ -1,0 +1,124 @@
+"""Deploy a script: a new version becomes the head of its path and archives the one before, in one transaction."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import errors
+
+from postmill.language import LANGUAGES, signature
+from postmill.language.merge import merge_schema
+from postmill.model.errors import BadRequest, Conflict
+from postmill.model.path import check_path
+from postmill.model.script import NewScript, Script, content_hash, parse_hash, print_hash
+from postmill.model.user import Actor
+from postmill.settings import Settings
+from postmill.store import scripts
+from postmill.store.db import Connection, Database
+
+
+def _check(new: NewScript, settings: Settings) -> None:
+    check_path(new.path)
+    if new.language not in LANGUAGES:
+        raise BadRequest(f"language {new.language!r} is not supported yet; there are: {', '.join(LANGUAGES)}")
+    for name in ("content", "summary", "description"):
+        if "\0" in (getattr(new, name) or ""):
+            raise BadRequest(f"{name}: a NUL character cannot be kept")
+    new.check_settings()
+    if new.timeout is not None and new.timeout > settings.job_timeout:
+        raise BadRequest(
+            f"timeout: {new.timeout} s is over this instance's {settings.job_timeout} s (POSTMILL_JOB_TIMEOUT)"
+        )
+
+
+def _version(workspace: str, new: NewScript, parent: int | None, created_by: str) -> Script:
+    read = signature(new.language, new.content)
+    if read.error is not None:
+        raise BadRequest(f"content: {read.error}")
+    schema: dict[str, Any] = merge_schema(read.schema, new.json_schema)
+    lock = "\n".join(new.lock) if isinstance(new.lock, list) else new.lock
+    return Script(
+        workspace_id=workspace,
+        hash=content_hash(workspace, new, parent),
+        path=new.path,
+        parent_hash=parent,
+        summary=new.summary,
+        description=new.description or "",
+        content=new.content,
+        language=new.language,
+        kind=new.kind or "script",
+        schema=schema,
+        lock=lock,
+        lock_error=None,
+        no_main=not read.has_main,
+        tag=new.tag,
+        timeout_s=new.timeout,
+        priority=new.priority,
+        concurrent_limit=new.concurrent_limit,
+        concurrency_window_s=new.concurrency_time_window_s,
+        concurrency_key=new.concurrency_key,
+        cache_ttl_s=new.cache_ttl,
+        delete_after_s=0 if new.delete_after_use else new.delete_after_secs,
+        restart_unless_cancelled=bool(new.restart_unless_cancelled),
+        visible_to_runner_only=bool(new.visible_to_runner_only),
+        strict=read.strict,
+        envs=new.envs or [],
+        labels=new.labels or [],
+        deployment_message=new.deployment_message,
+        created_by=created_by,
+        created_at=datetime.now(UTC),
+        archived=False,
+        deleted=False,
+    )
+
+
+async def _parent(tx: Connection, workspace: str, new: NewScript, head: Script | None) -> int | None:
+    """The version that the new one follows: the head, and nothing else. (A moved script's is the head elsewhere.)"""
+    if new.parent_hash is None:
+        if head is not None and not new.auto_parent:
+            raise Conflict(
+                f"{new.path} exists already: name its head {print_hash(head.hash)} as parent_hash, or set auto_parent"
+            )
+        return head.hash if head else None
+    named = await scripts.version(tx, workspace, parse_hash(new.parent_hash))
+    if named is None:
+        raise BadRequest(f"parent_hash: there is no version {new.parent_hash}")
+    if head is not None and head.hash != named.hash:
+        raise Conflict(
+            f"{new.path} was deployed meanwhile: its head is {print_hash(head.hash)}, not {new.parent_hash}"
+            f" (by {head.created_by})"
+        )
+    return named.hash
+
+
+async def deploy(
+    database: Database, settings: Settings, actor: Actor, new: NewScript, *, skip_if_noop: bool = False
+) -> int:
+    """Returns the hash of the new version; of the head, when nothing differs and `skip_if_noop` is set.
+
+    Raises:
+        BadRequest: says which field is wrong, or where the syntax is.
+        Conflict: the path has another head than the one named.
+    """
+    _check(new, settings)
+    workspace = actor.workspace or ""
+    try:
+        async with database.transaction(actor) as tx:
+            await scripts.lock_path(tx, workspace, new.path)
+            head = await scripts.head(tx, workspace, new.path)
+            parent = await _parent(tx, workspace, new, head)
+            script = _version(workspace, new, parent, actor.username or actor.email)
+            if skip_if_noop and head is not None and _same(head, script):
+                return head.hash
+            if parent is not None:
+                # Of the path itself, or, when the script moves, of where it was.
+                await scripts.archive_hash(tx, workspace, parent)
+            await scripts.insert(tx, script)
+            return script.hash
+    except errors.UniqueViolation as error:
+        raise Conflict(f"{new.path}: version {new.parent_hash} has a successor already; history is linear") from error
+
+
+def _same(head: Script, script: Script) -> bool:
+    ignored = {"hash", "parent_hash", "created_by", "created_at", "deployment_message"}
+    names = [name for name in Script.__slots__ if name not in ignored]
+    return all(getattr(head, name) == getattr(script, name) for name in names)

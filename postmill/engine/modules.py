@@ -1,0 +1,33 @@
+"""The workspace libraries that a script imports, and theirs."""
+
+from postmill.language import python
+from postmill.model.errors import BadRequest
+from postmill.store import scripts
+from postmill.store.db import Database
+
+MOST = 200
+"""Modules of one script, all levels together."""
+
+
+async def workspace_modules(
+    database: Database, workspace: str, path: str | None, content: str, language: str
+) -> dict[str, str]:
+    """Path → source of each library, following imports of imports. The heads at this moment.
+
+    Raises:
+        BadRequest: more than MOST modules.
+    """
+    if language != "python3":
+        return {}
+    found: dict[str, str] = {}
+    asked: set[str] = set()
+    wanted = set(python.imports(content, path).workspace)
+    while wanted := wanted - asked:
+        asked |= wanted
+        async with database.transaction() as tx:
+            level = await scripts.sources(tx, workspace, sorted(wanted), language)
+        found |= level
+        if len(found) > MOST:
+            raise BadRequest(f"the script imports over {MOST} workspace modules")
+        wanted = {name for at, source in level.items() for name in python.imports(source, at).workspace}
+    return found

@@ -1,0 +1,1 @@
+"""What every server does beside answering: one loop a file, SKIP LOCKED, no leader."""

@@ -1,0 +1,1 @@
+"""The loop: claim, run, report, beat. Knows the platform through one Protocol of five calls."""

@@ -1,0 +1,152 @@
+"""One job after another in one slot: resolve, start, watch, report."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from postmill.executors.contract import EndReason, Limits, OnOutput, Outcome, Run, Task
+from postmill.failpoint import failpoint
+from postmill.model.errors import LostLease, PostmillError, Unavailable
+from postmill.model.job import ClaimedJob, Result, failure
+from postmill.worker.calls import Platform
+from postmill.worker.report import LogReport
+
+log = logging.getLogger("postmill.worker")
+
+RETRY_S = 0.2
+RETRY_AT_MOST_S = 2.0
+
+Start = Callable[[Task, Limits, int, OnOutput], Awaitable[Run]]
+"""`executors.registry.start`: (task, limits, slot, on_output) → the run."""
+
+
+class Watch(Protocol):
+    """The dead-man's timer, which kills a run when this process is stopped or gone."""
+
+    def watch(self, key: str, pidfd: int) -> None: ...
+    def forget(self, key: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Running:
+    """A job in a slot, as the loop sees it."""
+
+    job: ClaimedJob
+    run: Run | None = None
+    ended_early: EndReason | None = None
+    """Asked for before the process was there."""
+    memory_peak: int = 0
+
+    def kill(self, reason: EndReason) -> None:
+        if self.run is not None:
+            self.run.kill(reason)
+        elif self.ended_early is None:
+            self.ended_early = reason
+
+
+class Slot:
+    """Runs jobs one at a time. `running` is the loop's table of all its slots."""
+
+    def __init__(
+        self,
+        number: int,
+        platform: Platform,
+        start: Start,
+        watch: Watch,
+        limits: Limits,
+        max_log: int,
+        running: dict[UUID, Running],
+    ) -> None:
+        self.number = number
+        self._platform = platform
+        self._start = start
+        self._watch = watch
+        self._limits = limits
+        self._max_log = max_log
+        self._running = running
+
+    async def run(self, job: ClaimedJob, claim_next: Callable[[], int], *, canceled: bool = False) -> list[ClaimedJob]:
+        """Run one job to its end; returns what was claimed in the same round trip as its finish."""
+        entry = self._running[job.id] = Running(job, ended_early="canceled" if canceled else None)
+        try:
+            result = await self._attempt(entry)
+            return await self._report(entry, result, claim_next)
+        finally:
+            self._running.pop(job.id, None)
+
+    async def _attempt(self, entry: Running) -> Result | None:
+        """The result; None when the job is not ours any more or is to be handed back."""
+        job = entry.job
+        report = LogReport(
+            lambda position, text: self._platform.append_log(job, position, text),
+            job.log_position,
+            self._max_log,
+            on_lost=lambda: entry.kill("lost_lease"),
+        )
+        if job.attempts > 1:
+            report.note(f"attempt {job.attempts}: an earlier one did not end and may have taken effect")
+        try:
+            task = await self._resolve(entry)
+            outcome = await self._run(entry, task, report)
+        except PostmillError as error:
+            name = "SandboxError" if type(error).__name__ == "SandboxError" else "BadRequest"
+            outcome = Outcome(ok=False, result=failure(name, error.message), end_reason="not_started")
+        finally:
+            await report.close()
+        if outcome.end_reason in ("shutdown", "lost_lease"):
+            return None
+        return Result(
+            status="success" if outcome.ok else "failure",
+            result=outcome.result,
+            end_reason=outcome.end_reason,
+            memory_peak=outcome.memory_peak,
+        )
+
+    async def _resolve(self, entry: Running) -> Task:
+        while True:
+            try:
+                return await self._platform.resolve(entry.job)
+            except Unavailable:
+                if entry.ended_early is not None:
+                    return Task(language=entry.job.language, content="")
+                await asyncio.sleep(RETRY_S)
+
+    async def _run(self, entry: Running, task: Task, report: LogReport) -> Outcome:
+        job = entry.job
+        if entry.ended_early is not None:
+            return Outcome(ok=False, result=failure("Killed", "ended before it began"), end_reason=entry.ended_early)
+        limits = Limits(
+            memory=self._limits.memory,
+            pids=self._limits.pids,
+            files=self._limits.files,
+            disk=self._limits.disk,
+            result=self._limits.result,
+            timeout=min(float(job.timeout_s), self._limits.timeout),
+        )
+        run = entry.run = await self._start(task, limits, self.number, report.write)
+        key = f"{job.id}:{job.lease}"
+        self._watch.watch(key, run.pidfd)
+        failpoint("after_spawn")
+        if entry.ended_early is not None:
+            run.kill(entry.ended_early)
+        try:
+            return await run.wait()
+        finally:
+            self._watch.forget(key)
+
+    async def _report(self, entry: Running, result: Result | None, claim_next: Callable[[], int]) -> list[ClaimedJob]:
+        """Hand in the end, as often as it takes; the lease decides whether it still counts."""
+        pause = RETRY_S
+        while True:
+            try:
+                return await self._platform.finish(entry.job, result, claim_next() if result is not None else 0)
+            except LostLease:
+                log.warning("late result refused", extra={"job": str(entry.job.id), "lease": entry.job.lease})
+                return []
+            except Unavailable:
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(pause * 2, RETRY_AT_MOST_S)

@@ -1,0 +1,65 @@
+"""A database that dies, stalls or goes away for a while."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.faults.cluster import Cluster, effect, wait_until
+
+
+def test_all_recover_by_themselves_when_postgres_is_killed(cluster: Cluster) -> None:
+    """F15, once: jobs run on, their results are kept until the database is back."""
+    cluster.deploy("u/ann/effect", effect(cluster.ledger))
+    cluster.start_worker()
+    jobs = [cluster.run("u/ann/effect", seconds=1) for _ in range(8)]
+    wait_until(lambda: len(cluster.ledger.entries()) >= 4, "some run")
+    cluster.kill_postgres()
+    wait_until(lambda: not cluster.postgres.alive(), "Postgres is gone")
+    assert cluster.http.get("/health").status_code == 503
+    cluster.postgres.start()
+    wait_until(lambda: cluster.http.get("/health").status_code == 200, "the server is ready again", 10)
+    later = cluster.run("u/ann/effect")
+    assert all(job["success"] for job in cluster.wait([*jobs, later]))
+    cluster.audit()
+    assert not cluster.unexpected()
+
+
+@pytest.mark.slow
+def test_an_outage_of_twenty_seconds_loses_nothing(cluster: Cluster) -> None:
+    cluster.deploy("u/ann/effect", effect(cluster.ledger))
+    cluster.start_worker()
+    jobs = [cluster.run("u/ann/effect", seconds=2) for _ in range(12)]
+    wait_until(lambda: len(cluster.ledger.entries()) >= 4, "some run")
+    cluster.kill_postgres()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        answer = cluster.http.post("/w/main/jobs/run/p/u/ann/effect", json={})
+        assert answer.status_code == 503, answer.text
+        assert "Unavailable" in answer.text
+        assert answer.headers["Retry-After"]
+        time.sleep(1)
+    cluster.postgres.start()
+    wait_until(lambda: cluster.http.get("/health").status_code == 200, "the server is ready again", 10)
+    later = cluster.run("u/ann/effect")
+    assert all(job["success"] for job in cluster.wait([*jobs, later]))
+    cluster.audit()
+    assert not cluster.unexpected()
+
+
+@pytest.mark.slow
+def test_a_database_that_accepts_and_never_answers_hangs_nobody(cluster: Cluster) -> None:
+    """F17: Postgres is stopped, not dead."""
+    cluster.deploy("u/ann/effect", effect(cluster.ledger))
+    cluster.start_worker()
+    pid = int((cluster.postgres.data / "postmaster.pid").read_text().splitlines()[0])
+    group = os.getpgid(pid)
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        wait_until(lambda: cluster.http.get("/health").status_code == 503, "health turns red", 10)
+    finally:
+        os.killpg(group, signal.SIGCONT)
+    wait_until(lambda: cluster.http.get("/health").status_code == 200, "health turns green", 10)
+    assert cluster.wait([cluster.run("u/ann/effect")])[0]["success"]
+    cluster.audit()
