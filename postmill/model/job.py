@@ -135,8 +135,8 @@ class Pulse:
     draining: bool
     leaving: bool = False
     """The last beat of a worker that stops in order."""
-    running: Mapping[UUID, tuple[int, int]]
-    """Job → (lease, its memory peak in bytes)."""
+    running: Mapping[UUID, int]
+    """Job → its lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

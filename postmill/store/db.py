@@ -8,6 +8,7 @@ Architecture Invariant: nothing is kept in a session. The actor travels with `se
 the transaction, so that a transaction pooler may stand between.
 """
 
+import select
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -30,7 +31,10 @@ STATEMENT_TIMEOUT_MS = 30_000
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10.0
 
-_OPTIONS = f"-c TimeZone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000 -c jit=off"
+_OPTIONS = (
+    f"-c TimeZone=UTC -c jit=off -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    " -c idle_in_transaction_session_timeout=60000"
+)
 
 _SET_ACTOR = b"""
 SELECT set_config('postmill.actor', %(email)s, true), set_config('postmill.workspace', %(workspace)s, true),
@@ -40,6 +44,14 @@ _NOTIFY = b"""
 SELECT pg_notify(channel, payload) FROM unnest(%(channels)s::text[], %(payloads)s::text[]) AS sent (channel, payload)
 """
 _SET_CLOCK = b"SELECT set_config('postmill.clock_offset', %(offset)s, true)"
+
+
+async def _check(connection: Connection) -> None:
+    """Refuse a connection whose server went away meanwhile: only one whose socket has something to say is asked."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 def _pool(url: str, name: str, size: int) -> Pool:
@@ -59,6 +71,7 @@ def _pool(url: str, name: str, size: int) -> Pool:
         kwargs={"row_factory": dict_row, "autocommit": True},
         min_size=1,
         max_size=size,
+        check=_check,
         timeout=POOL_TIMEOUT_S,
         # After an outage the pool tries again at most this many seconds apart.
         reconnect_timeout=float("inf"),

@@ -129,6 +129,8 @@ class Embedded:
         Raises:
             EmbeddedError: with the end of the server's log.
         """
+        if self._process is not None and self._process.poll() is None:
+            return url(self.home)
         self.directory.mkdir(parents=True, exist_ok=True)
         # The data directory is Postgres's alone; the directories above it may be entered, but not listed.
         os.chmod(self.directory, 0o711)

@@ -78,8 +78,7 @@ async def beat(tx: Connection, pulse: Pulse, lease_s: float) -> Held:
         SQL["beat"],
         {
             "ids": list(pulse.running),
-            "leases": [lease for lease, _ in pulse.running.values()],
-            "memory": [memory for _, memory in pulse.running.values()],
+            "leases": list(pulse.running.values()),
             "lease_s": lease_s,
         },
     )

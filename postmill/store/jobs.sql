@@ -88,9 +88,8 @@ LEFT JOIN script ON script.workspace_id = job.workspace_id AND script.hash = job
 ORDER BY taken.priority DESC, taken.rank, taken.id
 
 -- name: beat
-UPDATE job_queue SET lease_until = clock() + make_interval(secs => %(lease_s)s),
-    memory_peak = greatest(memory_peak, mine.memory)
-FROM unnest(%(ids)s::uuid[], %(leases)s::integer[], %(memory)s::bigint[]) AS mine (id, lease, memory)
+UPDATE job_queue SET lease_until = clock() + make_interval(secs => %(lease_s)s)
+FROM unnest(%(ids)s::uuid[], %(leases)s::integer[]) AS mine (id, lease)
 WHERE job_queue.id = mine.id AND job_queue.lease = mine.lease AND job_queue.state = 'running'
 RETURNING job_queue.id, job_queue.canceled_by IS NOT NULL AS canceled
 
@@ -122,7 +121,7 @@ WITH ended AS (
            CASE WHEN ended.canceled_by IS NULL THEN %(end_reason)s ELSE 'canceled' END,
            ended.started_at,
            greatest(0, coalesce(extract(epoch FROM clock() - ended.started_at), 0) * 1000)::bigint,
-           ended.attempts, ended.lease, ended.worker, greatest(ended.memory_peak, %(memory_peak)s),
+           ended.attempts, ended.lease, ended.worker, %(memory_peak)s,
            ended.canceled_by, ended.canceled_reason, clock() + make_interval(secs => job.delete_after_s)
     FROM ended JOIN job USING (id) RETURNING status
 )

@@ -28,7 +28,7 @@ SELECT row_to_json(wire)::text AS job, wire.state AS state FROM (
         job.permissioned_as, job.email, job.tag, job.priority, job.labels, job.trigger_kind, job.visible_to_owner,
         false AS is_flow_step, NULL AS schedule_path, NULL AS flow_status, NULL AS raw_flow,
         coalesce(done.deleted, false) AS deleted,
-        (coalesce(nullif(done.memory_peak, 0), nullif(queued.memory_peak, 0)) / 1024)::integer AS mem_peak,
+        (nullif(done.memory_peak, 0) / 1024)::integer AS mem_peak,
         coalesce(done.worker, queued.worker) AS worker,
         coalesce(done.attempts, queued.attempts) AS attempts, done.end_reason, coalesce(done.cached, false) AS cached,
         queued.suspend, job.timeout_s AS timeout,
@@ -46,7 +46,7 @@ SELECT row_to_json(wire)::text AS job, wire.state AS state FROM (
 -- What a watcher compares: cheap, and asked often.
 SELECT coalesce(queued.state = 'running', false) AS running, done.id IS NOT NULL AS completed,
        coalesce(done.status, '') AS status, coalesce(done.attempts, queued.attempts) AS attempts,
-       (coalesce(nullif(done.memory_peak, 0), nullif(queued.memory_peak, 0)) / 1024)::integer AS mem_peak
+       (nullif(done.memory_peak, 0) / 1024)::integer AS mem_peak
 FROM job LEFT JOIN job_queue AS queued USING (id) LEFT JOIN job_completed AS done USING (id)
 WHERE job.id = %(id)s AND job.workspace_id = %(workspace)s
   AND (job.visible_to_owner OR job.email = %(email)s OR %(admin)s)
@@ -89,7 +89,7 @@ SELECT coalesce(json_agg(wire), '[]')::text AS jobs FROM (
         job.kind AS job_kind, job.script_path, lpad(to_hex(job.script_hash), 16, '0') AS script_hash, job.language,
         job.permissioned_as, job.email, job.tag, job.priority, job.labels, job.trigger_kind, job.visible_to_owner,
         false AS is_flow_step, coalesce(done.deleted, false) AS deleted,
-        (coalesce(nullif(done.memory_peak, 0), nullif(queued.memory_peak, 0)) / 1024)::integer AS mem_peak,
+        (nullif(done.memory_peak, 0) / 1024)::integer AS mem_peak,
         coalesce(done.worker, queued.worker) AS worker,
         coalesce(done.attempts, queued.attempts) AS attempts, done.end_reason,
         CASE WHEN done.id IS NOT NULL THEN done.status

@@ -26,6 +26,8 @@ log = logging.getLogger("postmill.worker")
 POLL_S = 5.0
 """How often an idle worker looks by itself, under the notifications."""
 FENCE_S = 2.0
+DEADMAN_S = 0.5
+"""The timer waits for the worker, which can say why it kills."""
 RETRY_S = 0.5
 KILL_PATIENCE_S = 10.0
 
@@ -84,7 +86,7 @@ class Worker:
 
     async def run(self) -> None:
         """Until drained: every job has then ended or was handed back, and the worker has signed off."""
-        await self._beat()
+        await self._register()
         keepers = [asyncio.create_task(self._beat_on()), asyncio.create_task(self._fence())]
         try:
             await self._claim_on()
@@ -96,6 +98,13 @@ class Worker:
             with contextlib.suppress(Unavailable):
                 await self._platform.beat(self._pulse(leaving=True))
 
+    async def _register(self) -> None:
+        while True:
+            try:
+                return await self._beat()
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+
     async def _claim_on(self) -> None:
         while not self._stopping.is_set():
             # Cleared before the look, never after it: a hint that comes in between is not lost.
@@ -104,6 +113,8 @@ class Worker:
             jobs: list[ClaimedJob] = []
             if wanted:
                 try:
+                    if not self._may_claim():
+                        await self._beat()
                     jobs = await self._platform.claim(wanted)
                 except Unavailable:
                     await asyncio.sleep(RETRY_S)
@@ -115,6 +126,10 @@ class Worker:
             if len(jobs) < wanted or not wanted:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._hint.wait(), POLL_S)
+
+    def _may_claim(self) -> bool:
+        """What is claimed after a silence would be fenced at once: a beat must come first."""
+        return not self._stopping.is_set() and time.monotonic() < self._deadline - DEADMAN_S
 
     def _occupy(self, job: ClaimedJob) -> None:
         slot = self._free.pop(0)
@@ -128,7 +143,7 @@ class Worker:
         try:
             while following is not None:
                 canceled = following.id in self._canceled_early
-                claimed = await slot.run(following, lambda: 0 if self._stopping.is_set() else 1, canceled=canceled)
+                claimed = await slot.run(following, lambda: int(self._may_claim()), canceled=canceled)
                 self._executed += 1
                 following = claimed[0] if claimed else None
         except Exception:
@@ -162,9 +177,12 @@ class Worker:
         sent = time.monotonic()
         pulse = self._pulse()
         held = await self._platform.beat(pulse)
+        if time.monotonic() >= self._deadline:
+            # The dead-man's timer may have been faster than this answer.
+            self._kill_all("lost_lease")
         self._deadline = sent + self._settings.lease - FENCE_S
-        self._deadman.extend(self._deadline)
-        for job, (lease, _) in pulse.running.items():
+        self._deadman.extend(self._deadline + DEADMAN_S)
+        for job, lease in pulse.running.items():
             entry = self._running.get(job)
             if entry is None or entry.job.lease != lease:
                 continue
@@ -189,5 +207,5 @@ class Worker:
             jobs_executed=self._executed,
             draining=self._stopping.is_set(),
             leaving=leaving,
-            running={job: (entry.job.lease, entry.memory_peak) for job, entry in self._running.items()},
+            running={job: entry.job.lease for job, entry in self._running.items()},
         )

@@ -39,9 +39,11 @@ class Running:
     run: Run | None = None
     ended_early: EndReason | None = None
     """Asked for before the process was there."""
-    memory_peak: int = 0
+    lost: bool = False
+    """The lease may be over: whatever killed the process, it is not the job's failure."""
 
     def kill(self, reason: EndReason) -> None:
+        self.lost = self.lost or reason == "lost_lease"
         if self.run is not None:
             self.run.kill(reason)
         elif self.ended_early is None:
@@ -97,7 +99,7 @@ class Slot:
             outcome = Outcome(ok=False, result=failure(name, error.message), end_reason="not_started")
         finally:
             await report.close()
-        if outcome.end_reason in ("shutdown", "lost_lease"):
+        if outcome.end_reason in ("shutdown", "lost_lease") or (entry.lost and not outcome.ok):
             return None
         return Result(
             status="success" if outcome.ok else "failure",

@@ -32,7 +32,7 @@ async def _sweep(queue: Queue, later_s: float = 0) -> Rescued:
 
 
 async def _beat(queue: Queue, *running: ClaimedJob, worker: WorkerInfo = WORKER) -> frozenset[UUID]:
-    pulse = Pulse(memory=1, jobs_executed=0, draining=False, running={job.id: (job.lease, 5) for job in running})
+    pulse = Pulse(memory=1, jobs_executed=0, draining=False, running={job.id: job.lease for job in running})
     async with queue.database.transaction() as tx:
         return (await beat(tx, worker, pulse, LEASE_S)).owned
 

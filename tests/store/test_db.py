@@ -1,5 +1,6 @@
 """Transactions, the two roles, and the clock."""
 
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -93,3 +94,17 @@ async def test_migrating_twice_does_nothing_and_a_changed_file_is_refused(
     finally:
         with psycopg.connect(postgres, autocommit=True) as connection:
             connection.execute("UPDATE migration SET sha256 = substr(sha256, 2) WHERE name = '0001_first'")
+
+
+async def test_connections_that_the_server_closed_are_not_handed_out(clean: migrate.Logins, postgres: str) -> None:
+    async with Database.connect(clean.system_url, size=4) as database:
+        async with AsyncExitStack() as all_at_once:
+            for _ in range(4):
+                await all_at_once.enter_async_context(database.transaction())
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'postmill system'"
+            )
+        for _ in range(4):
+            async with database.transaction(pipeline=True) as tx:
+                await tx.execute("SELECT 1")

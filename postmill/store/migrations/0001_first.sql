@@ -176,7 +176,6 @@ CREATE TABLE job_queue (
     started_at timestamptz,
     attempts integer NOT NULL DEFAULT 0,
     deaths integer NOT NULL DEFAULT 0,
-    memory_peak bigint NOT NULL DEFAULT 0,
     suspend integer NOT NULL DEFAULT 0,
     suspend_until timestamptz,
     canceled_by text,
