@@ -3,28 +3,34 @@
 
 PYTHON ?= python3
 UV := .venv/bin/uv
-RUN := $(UV) run --no-sync
+BIN := .venv/bin
 TESTS := tests
 WORKERS ?= auto
 
 .DEFAULT_GOAL := check
-.PHONY: check up dev test test-pure test-slow test-browser lint types web bench soak install clean
+.PHONY: check up dev test test-pure test-slow test-browser lint types web bench soak install lock clean
 
 check: lint types test-pure
 
 # The stamp is newer than all that it was made from, so that a second start does not ask uv.
 INSTALLED := .venv/.installed
-SOURCES := pyproject.toml uv.lock hatch_build.py $(shell find web -path web/node_modules -prune -o -path web/.svelte-kit -prune -o -type f -print 2>/dev/null)
+SOURCES := pyproject.toml requirements.lock hatch_build.py $(shell find web -path web/node_modules -prune -o -path web/.svelte-kit -prune -o -type f -print 2>/dev/null)
 
 $(UV):
 	$(PYTHON) -m venv .venv || { echo "make: this Python has no venv; on Debian: apt install python3-venv"; exit 1; }
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 $(INSTALLED): $(UV) $(SOURCES)
-	$(UV) sync --quiet --locked --python .venv/bin/python
+	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	@touch $@
 
 install: $(INSTALLED)
+
+# After a change of the dependencies in pyproject.toml.
+lock: $(UV)
+	$(UV) lock --quiet --upgrade
+	$(UV) export --quiet --format requirements-txt --all-groups --no-emit-project --no-annotate --no-header -o requirements.lock
 
 up: $(INSTALLED)
 	@exec .venv/bin/postmill up
@@ -33,33 +39,33 @@ dev: $(INSTALLED)
 	@exec .venv/bin/postmill up --reload
 
 lint: $(INSTALLED)
-	$(RUN) ruff format --check .
-	$(RUN) ruff check .
-	$(RUN) lint-imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 
 types: $(INSTALLED)
-	$(RUN) mypy
+	$(BIN)/mypy
 
 # The rooms without I/O: under five seconds.
 test-pure: $(INSTALLED)
-	$(RUN) pytest -q tests/model tests/language tests/house
+	$(BIN)/pytest -q tests/model tests/language tests/house
 
 # Under ten minutes on two cores. Chromium and the like come from the system's packages where they may be fetched.
 test: $(INSTALLED)
 	@sh .ci/system-packages
 	$(MAKE) --no-print-directory lint types
-	$(RUN) python hatch_build.py check
-	$(RUN) pytest -q -n $(WORKERS) -m "not slow" $(TESTS)
+	$(BIN)/python hatch_build.py check
+	$(BIN)/pytest -q -n $(WORKERS) -m "not slow" $(TESTS)
 
 test-slow: $(INSTALLED)
-	$(RUN) pytest -q -m slow $(TESTS)
+	$(BIN)/pytest -q -m slow $(TESTS)
 
 bench: $(INSTALLED)
-	$(RUN) python -m bench
+	$(BIN)/python -m bench
 
 # Twenty minutes of 20 jobs a second with a random kill every 10 s, the auditor at the end of each minute.
 soak: $(INSTALLED)
-	$(RUN) python -m tests.faults.soak
+	$(BIN)/python -m tests.faults.soak
 
 clean:
 	rm -rf .venv web/node_modules web/.svelte-kit postmill/ui dist
