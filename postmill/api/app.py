@@ -9,6 +9,7 @@ import postmill
 from postmill.api import (
     access,
     auth,
+    drafts,
     errors,
     health,
     jobs,
@@ -29,6 +30,7 @@ from postmill.api.headers import SecurityHeaders
 from postmill.api.services import Services
 
 ROUTERS = (
+    run.router,
     health.router,
     openapi.router,
     auth.router,
@@ -38,13 +40,13 @@ ROUTERS = (
     workspaces.router,
     workspaces.workspace_router,
     scripts.router,
-    run.router,
+    drafts.router,
     results.router,
     updates.router,
     jobs.router,
     workers.router,
 )
-"""In the order in which an address is looked up."""
+"""In the order in which an address is looked up: the hottest first."""
 
 
 def _operation_id(route: APIRoute) -> str:

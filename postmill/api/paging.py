@@ -16,7 +16,7 @@ class Page:
     offset: int
 
 
-def _page(
+async def _page(
     page: Annotated[int, Query(ge=0, le=10**9)] = 1, per_page: Annotated[int, Query(ge=1, le=10**9)] = 100
 ) -> Page:
     limit = min(per_page, MOST)

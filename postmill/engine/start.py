@@ -66,8 +66,9 @@ class Starter:
 
     async def run_path(self, actor: Actor, path: str, arguments: Arguments, options: RunOptions) -> UUID:
         """Run the head of a path. Raises BadRequest, NotFound, Conflict."""
-        async with self._database.transaction(actor) as tx:
-            script = await scripts.head(tx, actor.workspace or "", path)
+        async with self._database.transaction(actor, pipeline=True) as tx:
+            cursor = await scripts.ask_head(tx, actor.workspace or "", path)
+        script = await scripts.answer(cursor)
         if script is None:
             raise NotFound(f"script {path} (deploy one with scripts/create, or see scripts/list)")
         return await self._run(actor, script, arguments, options)

@@ -168,6 +168,12 @@ async def expired(tx: Connection, count: int) -> list[dict[str, Any]]:
     return await (await tx.execute(SQL["expired"], {"count": count})).fetchall()
 
 
+async def anything_to_rescue(tx: Connection) -> bool:
+    """Whether `expired` or `lost_workers` may find something: one cheap look."""
+    row = await (await tx.execute(SQL["anything_to_rescue"])).fetchone()
+    return row is not None and bool(row["found"])
+
+
 async def rescue(tx: Connection, job: UUID, lease: int) -> str | None:
     """The job's tag when it can be claimed again."""
     row = await (await tx.execute(SQL["rescue"], {"id": job, "lease": lease})).fetchone()
@@ -179,12 +185,11 @@ async def lost_workers(tx: Connection, count: int) -> list[dict[str, Any]]:
     return await (await tx.execute(SQL["lost_workers"], {"count": count})).fetchall()
 
 
-async def due(tx: Connection, count: int) -> list[dict[str, Any]]:
-    """Make claimable, or hold, what was scheduled for now: `{tag, concurrency_key}` of each."""
-    return await (await tx.execute(SQL["due"], {"count": count})).fetchall()
+async def due(tx: Connection, count: int) -> Cursor:
+    """Make claimable, or hold, what was scheduled for now; rows `{tag, concurrency_key}`."""
+    return await tx.execute(SQL["due"], {"count": count})
 
 
-async def next_due(tx: Connection) -> float | None:
-    """Seconds until the next scheduled job is due; None without one."""
-    row = await (await tx.execute(SQL["next_due"])).fetchone()
-    return row["seconds"] if row else None
+async def next_due(tx: Connection) -> Cursor:
+    """One row `{seconds}`: until the next scheduled job is due; None without one."""
+    return await tx.execute(SQL["next_due"])

@@ -182,6 +182,10 @@ SELECT id, lease, worker, canceled_by, concurrency_key, deaths FROM job_queue
 WHERE state = 'running' AND lease_until < clock()
 ORDER BY lease_until LIMIT %(count)s FOR UPDATE SKIP LOCKED
 
+-- name: anything_to_rescue
+SELECT EXISTS (SELECT FROM job_queue WHERE state = 'running' AND lease_until < clock())
+    OR EXISTS (SELECT FROM job_queue WHERE state = 'available' AND only_worker IS NOT NULL) AS found
+
 -- name: rescue
 UPDATE job_queue SET state = 'available', worker = NULL, lease_until = NULL, started_at = NULL, deaths = deaths + 1
 WHERE id = %(id)s AND lease = %(lease)s AND state = 'running' RETURNING tag

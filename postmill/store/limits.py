@@ -36,7 +36,6 @@ async def forget_windows(tx: Connection, key: str) -> None:
     await tx.execute(SQL["forget_windows"], {"key": key})
 
 
-async def waiting_keys(tx: Connection) -> list[str]:
-    """Keys where a slot became free without anybody noticing."""
-    rows = await (await tx.execute(SQL["waiting_keys"])).fetchall()
-    return [row["key"] for row in rows]
+async def waiting_keys(tx: Connection) -> Cursor:
+    """Rows `{key}`: where a slot became free without anybody noticing."""
+    return await tx.execute(SQL["waiting_keys"])

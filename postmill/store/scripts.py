@@ -6,7 +6,7 @@ from typing import Any
 from psycopg.types.json import Json
 
 from postmill.model.script import Script
-from postmill.store.db import Connection
+from postmill.store.db import Connection, Cursor
 from postmill.store.sql import load
 
 SQL = load(__file__)
@@ -32,6 +32,16 @@ async def head(tx: Connection, workspace: str, path: str) -> Script | None:
     return await _one(tx, "head", {"workspace": workspace, "path": path})
 
 
+async def ask_head(tx: Connection, workspace: str, path: str) -> Cursor:
+    """`head` for a pipeline: `answer` reads it after COMMIT. The hot read of every run by path."""
+    return await tx.execute(SQL["head"], {"workspace": workspace, "path": path})
+
+
+async def answer(cursor: Cursor) -> Script | None:
+    row = await cursor.fetchone()
+    return _script(row) if row else None
+
+
 async def latest(tx: Connection, workspace: str, path: str) -> Script | None:
     """The head, or the newest archived version when there is none."""
     return await _one(tx, "latest", {"workspace": workspace, "path": path})
@@ -39,6 +49,12 @@ async def latest(tx: Connection, workspace: str, path: str) -> Script | None:
 
 async def version(tx: Connection, workspace: str, hash_: int) -> Script | None:
     return await _one(tx, "version", {"workspace": workspace, "hash": hash_})
+
+
+async def hash_taken(tx: Connection, workspace: str, hash_: int) -> bool:
+    """Whether a version has this hash, a deleted one too."""
+    cursor = await tx.execute(SQL["hash_taken"], {"workspace": workspace, "hash": hash_})
+    return cursor.rowcount > 0
 
 
 async def sources(tx: Connection, workspace: str, paths: list[str], language: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ import logging
 from postmill.failpoint import failpoint
 from postmill.queue import rescue as queue_rescue
 from postmill.queue.wake import Wake
-from postmill.store import workers
+from postmill.store import jobs
 from postmill.store.db import Database
 
 log = logging.getLogger("postmill.upkeep")
@@ -23,9 +23,10 @@ class Rescue:
 
     async def sweep(self) -> float:
         async with self._database.transaction() as tx:
+            if not await jobs.anything_to_rescue(tx):
+                return self._period_s
             done = await queue_rescue.rescue(tx)
             failpoint("in_rescue")
-            await workers.forget(tx)
         if done.again or done.ended:
             log.warning("rescued", extra={"again": [str(job) for job in done.again], "ended": len(done.ended)})
             self._wake.work(done.tags)

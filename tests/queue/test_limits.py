@@ -67,7 +67,7 @@ async def test_a_window_keeps_the_slot_after_the_end(queue: Queue, limited: Limi
     assert await queue.claim() == [], "the slot is taken for the rest of the minute"
     queue.database.clock_offset = timedelta(seconds=61)
     async with queue.database.transaction() as tx:
-        assert await stored.waiting_keys(tx) == ["w/key"]
+        assert await (await stored.waiting_keys(tx)).fetchall() == [{"key": "w/key"}]
         assert await limits.fill(tx, "w/key") == ["bash"]
     assert len(await queue.claim()) == 1
 
@@ -107,5 +107,5 @@ async def test_a_scheduled_job_takes_no_slot_before_its_time(queue: Queue) -> No
     assert (await queue.state(later), await queue.state(now)) == ("scheduled", "available")
     queue.database.clock_offset = timedelta(seconds=61)
     async with queue.database.transaction() as tx:
-        assert await jobs.due(tx, 10) == [{"tag": "bash", "concurrency_key": "w/key"}]
+        assert await (await jobs.due(tx, 10)).fetchall() == [{"tag": "bash", "concurrency_key": "w/key"}]
     assert await queue.state(later) == "held"
