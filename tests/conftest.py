@@ -1,5 +1,8 @@
 """Fixtures that every room shares: one embedded Postgres for each test process, a clean database for each test."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -22,14 +25,20 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of the owner of a running embedded Postgres. Its directory is short: a socket's path has a limit."""
-    home = Path(tmp_path_factory.mktemp("pg"))
+def postgres() -> Iterator[str]:
+    """The URL of the owner of a running embedded Postgres, or TEST_DATABASE_URL (an empty database of its owner)."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given is not None:
+        yield given
+        return
+    # Short: a socket's path has a limit.
+    home = Path(tempfile.mkdtemp(prefix="pg"))
     server = Embedded(home)
     try:
         yield server.start()
     finally:
         server.stop()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

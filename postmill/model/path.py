@@ -6,8 +6,8 @@ from postmill.model.errors import BadRequest
 
 MAX_PATH = 255
 
-# One character class, no nesting: linear in the length of the input.
-_PART = re.compile(r"[A-Za-z0-9_\-.]+\Z")
+# No dots: no `..`, and no page's address that looks like a file. One character class: linear in the input's length.
+_PART = re.compile(r"[A-Za-z0-9_\-]+\Z")
 
 
 def check_path(path: str) -> str:
@@ -22,8 +22,6 @@ def check_path(path: str) -> str:
     if parts[0] not in ("u", "f") or len(parts) < 3:
         raise BadRequest(f"path {path!r} must be u/<user>/<name> (yours) or f/<folder>/<name> (a folder's)")
     for part in parts[1:]:
-        if not _PART.match(part) or set(part) == {"."}:
-            raise BadRequest(
-                f"path {path!r}: part {part!r} must be made of letters, digits, '_', '-' and '.', and not be dots only"
-            )
+        if not _PART.match(part):
+            raise BadRequest(f"path {path!r}: part {part!r} must be made of letters, digits, '_' and '-'")
     return path
