@@ -1,0 +1,71 @@
+"""The words of the sandbox: what it starts, within which bounds, and how that ended."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+EndReason = Literal[
+    "exited", "timeout", "canceled", "lost_lease", "shutdown", "result_limit", "memory_limit", "deadline", "sandbox"
+]
+"""Why a process tree is gone: by itself, killed by the worker for the reason named, or ('sandbox') never begun."""
+
+OnOutput = Callable[[bytes], None]
+"""Called in the event loop with each piece of stdout and stderr, as it comes: at most 64 kB at a time."""
+
+TAIL = 64 * 1024
+"""How much of a command's output is kept for its end, in bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one job. Sizes in bytes, times in seconds."""
+
+    memory: int = 2 * 1024**3
+    """Address space of each process, and memory of all of them together."""
+    pids: int = 256
+    files: int = 1024
+    disk: int = 1024**3
+    """Of /job and of /tmp, each; no file is longer than this."""
+    result: int = 32 * 1024**2
+    timeout: float = 3600.0
+    kill_grace: float = 2.0
+    """Between SIGTERM and SIGKILL when the timeout is reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What the sandbox starts. Paths are inside the jail; the working directory is /job, private and writable."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Added to PATH, HOME, LANG and TMPDIR, whose values it may replace."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Files that stand below /job when the command starts: relative path → content."""
+    read_only: tuple[str, ...] = ()
+    """Directories of this machine, beside the system's, that the command may read (an interpreter's prefix)."""
+    reply_fd: int = 3
+    """The descriptor on which the command writes its reply: 3 to 9."""
+    split_output: bool = False
+    """Read stdout and stderr apart, so that the end knows stdout alone.
+
+    With one pipe for both, their order is exact; with two it holds within each, and between them as far as the
+    reader wakes between the two writes.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a command ended, as the sandbox saw it."""
+
+    reason: EndReason
+    exit_code: int
+    """Negative: the signal that ended it."""
+    reply: bytes
+    """What came over `reply_fd`: hostile until read."""
+    tail: bytes
+    """The last 64 kB of its output."""
+    stdout: bytes = b""
+    """The last 64 kB of stdout alone; only with `Command.split_output`."""
+    duration: float
+    memory_peak: int = 0
+    """Bytes, of all processes together, sampled; 0 when it ended before the first sample."""
