@@ -34,17 +34,21 @@ def _payload(request: Request) -> bytes:
     if text is None:
         return b"{}"
     try:
-        # '+' arrives as a space where the sender did not encode it; both alphabets are seen.
-        return base64.b64decode(text.replace(" ", "+").replace("-", "+").replace("_", "/") + "===")
+        # '+' arrives as a space where the sender did not encode it; both alphabets are seen, and no padding.
+        plain = text.replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest("payload is not base64 of JSON") from None
 
 
 def _form(raw: bytes) -> dict[str, Any]:
     try:
-        return dict(parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=1000))
+        fields = parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=1000)
     except ValueError as error:
         raise BadRequest(f"the form cannot be read: {error}") from None
+    if any("\0" in name or "\0" in value for name, value in fields):
+        raise BadRequest("the form holds the character U+0000, which cannot be stored")
+    return dict(fields)
 
 
 async def read_arguments(request: Request) -> Arguments:
@@ -69,9 +73,10 @@ async def read_arguments(request: Request) -> Arguments:
         added["raw_string"] = raw.decode("utf-8", "replace").replace("\0", "\u2400")
     added |= {name: request.headers.get(name) for name in _names(request, "include_header")}
     added |= {name: request.query_params.get(name) for name in _names(request, "include_query")}
-    if not wrapped and not added and kind != _FORM and raw.strip():
+    if not added and kind != _FORM and raw.strip():
         # Kept as it was sent: key order, and numbers as they were written.
-        return Arguments(values=values, text=raw.decode())
+        text = raw.decode()
+        return Arguments(values=values, text=f'{{"body":{text}}}' if wrapped else text)
     values = {**values, **added}
     return Arguments(values=values, text=json.dumps(values))
 

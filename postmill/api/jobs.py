@@ -8,10 +8,11 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from postmill.api.access import member
 from postmill.api.body import new_router, parse
+from postmill.api.errors import explain
 from postmill.api.log import log_pieces
 from postmill.api.services import Served, Services
 from postmill.engine import finish as engine
@@ -49,9 +50,11 @@ async def job_json(served: Services, actor: Actor, id: UUID, *, logs: bool, code
         found = await runs.get(tx, actor, id, lease_s=served.settings.lease, logs=logs, code=code)
         if found is None:
             raise NotFound(f"job {id}")
-        text, state = found
-        if state not in ("queued", "waiting"):
-            return text
+    text, state = found
+    if state not in ("queued", "waiting"):
+        return text
+    # As the system: the jobs before it may be those of other workspaces, and only their number is told.
+    async with served.database.transaction() as tx:
         waiting = await why_it_waits(tx, actor.workspace or "", id)
     return f'{text[:-1]},"waiting":{json.dumps(asdict(waiting) if waiting else None)}}}'
 
@@ -103,7 +106,10 @@ async def _reason(request: Request) -> str:
     if not raw.strip():
         return ""
     value = parse(raw)
-    return (Cancel.model_validate(value).reason or "") if isinstance(value, dict) else ""
+    try:
+        return Cancel.model_validate({} if value is None else value).reason or ""
+    except ValidationError as error:
+        raise BadRequest(explain(list(error.errors()))) from None
 
 
 @router.post("/jobs_u/queue/cancel/{id}", response_class=PlainTextResponse)

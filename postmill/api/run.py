@@ -1,7 +1,6 @@
 """Run a script or a preview: at once with the job's id, or waiting for its result."""
 
 import contextlib
-import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -21,6 +20,7 @@ from postmill.api.results import result_response
 from postmill.api.services import Served, Services
 from postmill.auth.permissions import check_actor_scope
 from postmill.engine.start import Arguments, RunOptions
+from postmill.executors.bash import raw_members
 from postmill.model.errors import BadRequest, NotFound, TooManyRequests
 from postmill.model.job import new_id
 from postmill.model.script import parse_hash, print_hash
@@ -132,9 +132,11 @@ async def run_script_by_hash(hash: str, actor: HashRunner, args: Args, options: 
 
 
 @router.post("/run/preview", status_code=201, response_class=PlainTextResponse, openapi_extra=DESCRIBED)
-async def run_script_preview(body: Preview, actor: Previewer, options: Options, served: Served) -> str:
+async def run_script_preview(
+    body: Preview, actor: Previewer, options: Options, request: Request, served: Served
+) -> str:
     """Queue a run of code that is not deployed; the answer is the job's id."""
-    return str(await _preview(served, actor, body, options))
+    return str(await _preview(served, actor, body, await _preview_arguments(body, request), options))
 
 
 @router.post("/run_wait_result/p/{path:path}", openapi_extra=DESCRIBED)
@@ -167,10 +169,11 @@ async def run_wait_result_script_by_hash(
 
 @router.post("/run_wait_result/preview", openapi_extra=DESCRIBED)
 async def run_script_preview_and_wait_result(
-    body: Preview, actor: Previewer, options: Options, served: Served
+    body: Preview, actor: Previewer, options: Options, request: Request, served: Served
 ) -> Response:
     """Run code that is not deployed and answer with its result."""
-    return await _wait(served, actor, options, lambda chosen: _preview(served, actor, body, chosen))
+    arguments = await _preview_arguments(body, request)
+    return await _wait(served, actor, options, lambda chosen: _preview(served, actor, body, arguments, chosen))
 
 
 async def _check_hash_scope(served: Services, actor: Actor, hash_: str) -> None:
@@ -193,13 +196,20 @@ async def _check_queue(served: Services, actor: Actor, path: str, queue_limit: i
         raise TooManyRequests(f"{queued} runs of {path} are queued, which is over queue_limit={queue_limit}")
 
 
-async def _preview(served: Services, actor: Actor, body: Preview, options: RunOptions) -> UUID:
+async def _preview_arguments(body: Preview, request: Request) -> Arguments:
+    """The arguments with the text as it was sent: key order, and numbers as they were written."""
+    if body.args is None:
+        return Arguments(values={}, text="{}")
+    return Arguments(values=body.args, text=raw_members((await request.body()).decode())["args"])
+
+
+async def _preview(served: Services, actor: Actor, body: Preview, arguments: Arguments, options: RunOptions) -> UUID:
     if body.content is None or body.language is None:
         raise BadRequest("a preview needs content and language")
     if body.kind not in (None, "code", "identity") or body.script_hash is not None:
         raise BadRequest("kind and script_hash: not available in previews of this version; leave them out")
-    values = body.args or {}
-    arguments = Arguments(values=values, text=json.dumps(values))
+    if options.cache_ttl_s is not None:
+        raise BadRequest("cache_ttl: the result of a preview is not kept; leave it out")
     chosen = replace(options, tag=options.tag or body.tag)
     return await served.starter.run_preview(actor, body.language, body.content, body.path, arguments, chosen)
 

@@ -1,16 +1,18 @@
 """Scripts: deploy, read, list, archive, delete."""
 
+import json
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
 
 from postmill.api.access import admin, developer, member
 from postmill.api.body import new_router
+from postmill.api.drafts import overlay
 from postmill.api.services import Served, Services
 from postmill.api.wire import script_wire, utc
-from postmill.auth.permissions import check_actor_scope, check_owner
+from postmill.auth.permissions import check_actor_scope, check_owner, check_role
 from postmill.engine.deploy import deploy
 from postmill.model.errors import NotFound
 from postmill.model.path import check_path
@@ -57,9 +59,18 @@ async def _version(served: Services, actor: Actor, hash_: str, scope: str) -> Sc
 
 
 @router.get("/get/p/{path:path}")
-async def get_script_by_path(path: str, actor: PathReader, served: Served) -> dict[str, Any]:
-    """The head, or the newest archived version when there is none."""
-    return script_wire(await _head(served, actor, path))
+async def get_script_by_path(path: str, actor: PathReader, served: Served, get_draft: bool = False) -> Response:
+    """The head, or the newest archived version when there is none; with `get_draft` also one's own draft."""
+    if not get_draft:
+        return Response(json.dumps(script_wire(await _head(served, actor, path))), media_type="application/json")
+    check_role(actor, "developer")
+    async with served.database.transaction(actor) as tx:
+        found = await scripts.latest(tx, actor.workspace or "", path)
+    more = await overlay(served, actor, path, deployed=found is not None)
+    if more is None:
+        raise NotFound(f"script {path}, and no draft of it")
+    known = script_wire(found) if found else {"path": path}
+    return Response(f"{json.dumps(known)[:-1]},{more}}}", media_type="application/json")
 
 
 @router.get("/get/h/{hash}")

@@ -1,10 +1,12 @@
 """Deploy a script: a new version becomes the head of its path and archives the one before, in one transaction."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import errors
 
+from postmill.auth.permissions import check_actor_scope, check_owner
 from postmill.language import LANGUAGES, signature
 from postmill.language.merge import merge_schema
 from postmill.model.errors import BadRequest, Conflict
@@ -12,7 +14,7 @@ from postmill.model.path import check_path
 from postmill.model.script import NewScript, Script, content_hash, parse_hash, print_hash
 from postmill.model.user import Actor
 from postmill.settings import Settings
-from postmill.store import scripts
+from postmill.store import drafts, scripts
 from postmill.store.db import Connection, Database
 
 
@@ -71,14 +73,16 @@ def _version(workspace: str, new: NewScript, parent: int | None, created_by: str
     )
 
 
-async def _parent(tx: Connection, workspace: str, new: NewScript, head: Script | None) -> int | None:
+async def _parent(tx: Connection, workspace: str, new: NewScript, head: Script | None) -> Script | None:
     """The version that the new one follows: the head, and nothing else. (A moved script's is the head elsewhere.)"""
+    if new.auto_parent and head is not None:
+        return head
     if new.parent_hash is None:
-        if head is not None and not new.auto_parent:
+        if head is not None:
             raise Conflict(
                 f"{new.path} exists already: name its head {print_hash(head.hash)} as parent_hash, or set auto_parent"
             )
-        return head.hash if head else None
+        return None
     named = await scripts.version(tx, workspace, parse_hash(new.parent_hash))
     if named is None:
         raise BadRequest(f"parent_hash: there is no version {new.parent_hash}")
@@ -87,7 +91,14 @@ async def _parent(tx: Connection, workspace: str, new: NewScript, head: Script |
             f"{new.path} was deployed meanwhile: its head is {print_hash(head.hash)}, not {new.parent_hash}"
             f" (by {head.created_by})"
         )
-    return named.hash
+    return named
+
+
+async def _free_hash(tx: Connection, workspace: str, hash_: int) -> int:
+    """The next hash that no version has: the same content comes back after it was archived or deleted."""
+    while await scripts.hash_taken(tx, workspace, hash_):
+        hash_ = (hash_ + 1 + 2**63) % 2**64 - 2**63
+    return hash_
 
 
 async def deploy(
@@ -98,6 +109,7 @@ async def deploy(
     Raises:
         BadRequest: says which field is wrong, or where the syntax is.
         Conflict: the path has another head than the one named.
+        PermissionDenied: the script would move away from a path that is somebody else's.
     """
     _check(new, settings)
     workspace = actor.workspace or ""
@@ -106,12 +118,19 @@ async def deploy(
             await scripts.lock_path(tx, workspace, new.path)
             head = await scripts.head(tx, workspace, new.path)
             parent = await _parent(tx, workspace, new, head)
-            script = _version(workspace, new, parent, actor.username or actor.email)
+            if parent is not None and parent.path != new.path:
+                # The script moves, which takes it away from where it was.
+                check_actor_scope(actor, "scripts:write", parent.path)
+                check_owner(actor, parent.path)
+            script = _version(workspace, new, parent.hash if parent else None, actor.username or actor.email)
+            if not new.skip_draft_deletion:
+                paths = {new.path, parent.path if parent else new.path}
+                await drafts.delete(tx, workspace, "script", sorted(paths), actor.email)
             if skip_if_noop and head is not None and _same(head, script):
                 return head.hash
             if parent is not None:
-                # Of the path itself, or, when the script moves, of where it was.
-                await scripts.archive_hash(tx, workspace, parent)
+                await scripts.archive_hash(tx, workspace, parent.hash)
+            script = replace(script, hash=await _free_hash(tx, workspace, script.hash))
             await scripts.insert(tx, script)
             return script.hash
     except errors.UniqueViolation as error:

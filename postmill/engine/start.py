@@ -115,6 +115,8 @@ class Starter:
         _refuse(check_arguments(script.schema or {}, arguments.values, strict=script.strict))
         if script.visible_to_runner_only:
             options = _with_invisible(options)
+        if options.cache_ttl_s and script.restart_unless_cancelled:
+            raise BadRequest("cache_ttl: the runs of a perpetual script are never answered from the cache")
         cache_ttl = options.cache_ttl_s or script.cache_ttl_s
         job = NewJob(
             id=options.job_id or new_id(),
@@ -236,5 +238,5 @@ def _cache_key(script: Script, arguments: Arguments) -> bytes:
 
 
 def _request_hash(job: NewJob) -> bytes:
-    what = [job.script_path, job.script_hash, job.content, job.args, job.email]
+    what = [job.script_path, job.script_hash, job.language, job.content, job.args, job.email]
     return hashlib.sha256(json.dumps(what).encode("utf-8", "surrogatepass")).digest()

@@ -63,6 +63,8 @@ class NewScript(BaseModel):
     restart_unless_cancelled: bool | None = None
     visible_to_runner_only: bool | None = None
     deployment_message: Annotated[str, Field(max_length=5000)] | None = None
+    skip_draft_deletion: bool | None = None
+    """Keep the deployer's draft of this path."""
     labels: list[Annotated[str, Field(min_length=1, max_length=100)]] | None = None
 
     is_template: bool | None = None

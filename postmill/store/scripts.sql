@@ -13,6 +13,9 @@ ORDER BY archived, created_at DESC LIMIT 1
 -- name: version
 SELECT * FROM script WHERE workspace_id = %(workspace)s AND hash = %(hash)s AND NOT deleted
 
+-- name: hash_taken
+SELECT FROM script WHERE workspace_id = %(workspace)s AND hash = %(hash)s
+
 -- name: heads
 SELECT path, content, language FROM script
 WHERE workspace_id = %(workspace)s AND path = ANY(%(paths)s) AND language = %(language)s AND NOT archived AND NOT deleted
