@@ -1,14 +1,14 @@
 """`postmill doctor`: what is as it should be, what is not, and what to do about it."""
 
-import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
 
 from postmill.api import ui
 from postmill.model.errors import PostmillError
+from postmill.process import database_url
 from postmill.sandbox import level
 from postmill.settings import Settings
 from postmill.store import migrate
@@ -55,14 +55,13 @@ async def _database(url: str) -> list[Finding]:
     return findings
 
 
-async def diagnose(settings: Settings, database_url: Callable[[Settings], str]) -> bool:
+async def diagnose(settings: Settings) -> bool:
     """Print every finding; True when nothing is wrong."""
     findings = list(_machine())
     try:
         findings += await _database(database_url(settings))
     except PostmillError as error:
         findings.append(Finding("database", False, error.message))
-    await asyncio.sleep(0)
     for finding in findings:
         mark = {True: "ok  ", None: "note", False: "FAIL"}[finding.ok]
         print(f"{mark}  {finding.what}: {finding.detail}")

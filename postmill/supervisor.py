@@ -70,9 +70,11 @@ class Supervisor:
         if self._database is not None:
             print(f"starting Postgres {embedded.MAJOR} below {self._settings.home}", flush=True)
             # From the main thread: the kernel's signal at a parent's death means the thread that forked.
-            self._database.start()
+            self._database.launch()
+        # The children take longer to import than Postgres to start: they begin at once, and wait for it if they must.
         keepers = [asyncio.create_task(self._keep_children())]
         if self._database is not None:
+            await asyncio.to_thread(self._database.wait_until_ready)
             keepers.append(asyncio.create_task(embedded.keep_running(self._database)))
         if self._reload:
             keepers.append(asyncio.create_task(self._watch_files()))

@@ -1,7 +1,6 @@
 """What handlers need beside the request. Put together once, at start; found on `app.state.services`."""
 
 from dataclasses import dataclass, field
-from secrets import token_bytes
 from typing import Annotated
 
 from fastapi import Depends
@@ -9,14 +8,12 @@ from starlette.requests import HTTPConnection
 
 from postmill.api.probe import Probe
 from postmill.api.stream import Watchers
-from postmill.auth import job_tokens
 from postmill.auth.limits import LoginLimiter
 from postmill.auth.passwords import Passwords
 from postmill.auth.sessions import Remembered
 from postmill.engine.start import Starter
 from postmill.queue.wake import Wake
 from postmill.settings import Settings
-from postmill.store import tokens
 from postmill.store.db import Database
 
 
@@ -34,12 +31,6 @@ class Services:
     logins: LoginLimiter = field(default_factory=LoginLimiter)
     remembered: Remembered = field(default_factory=Remembered)
     probe: Probe = field(default_factory=Probe)
-
-
-async def job_token_key(database: Database) -> bytes:
-    """The instance's key of job tokens, made by whoever comes first."""
-    async with database.transaction() as tx:
-        return await tokens.make_secret(tx, job_tokens.KEY_NAME, token_bytes(job_tokens.KEY_LENGTH))
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -124,13 +124,23 @@ class Embedded:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Make the data directory if there is none, start the server, wait until it answers; returns the URL.
+        """`launch` and `wait_until_ready`; returns the URL.
 
         Raises:
             EmbeddedError: with the end of the server's log.
         """
+        self.launch()
+        self.wait_until_ready()
+        return url(self.home)
+
+    def launch(self) -> None:
+        """Make the data directory if there is none, and start the server or take over the one that runs.
+
+        Raises:
+            EmbeddedError: there is no way to run Postgres here, or data of another major version.
+        """
         if self._process is not None and self._process.poll() is None:
-            return url(self.home)
+            return
         self.directory.mkdir(parents=True, exist_ok=True)
         # The data directory is Postgres's alone; the directories above it may be entered, but not listed.
         os.chmod(self.directory, 0o711)
@@ -138,7 +148,7 @@ class Embedded:
         if not self.data.exists():
             self._initdb()
         if self._adopt():
-            return url(self.home)
+            return
         socket = socket_directory(self.home)
         socket.mkdir(mode=0o700, parents=True, exist_ok=True)
         prefix, ids = _user_prefix(self.data)
@@ -158,9 +168,15 @@ class Embedded:
                 user=ids.get("user"),
                 group=ids.get("group"),
             )
-        self._wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Until it answers and its database is there.
+
+        Raises:
+            EmbeddedError: with the end of the server's log.
+        """
+        self._wait_for_answer()
         self._create_database()
-        return url(self.home)
 
     def alive(self) -> bool:
         """Whether the server process is there."""
@@ -207,7 +223,7 @@ class Embedded:
         if self._postmaster() is None:
             return False
         try:
-            self._wait_until_ready()
+            self._wait_for_answer()
         except EmbeddedError:
             self.stop()
             return False
@@ -262,7 +278,7 @@ class Embedded:
             raise EmbeddedError(f"initdb failed: {done.stderr.decode(errors='replace').strip()}")
         building.rename(self.data)
 
-    def _wait_until_ready(self, patience: float = 30.0) -> None:
+    def _wait_for_answer(self, patience: float = 30.0) -> None:
         deadline = time.monotonic() + patience
         target = url(self.home, "postgres")
         while True:

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from postmill.api.app import create_app
-from postmill.api.services import Services, job_token_key
+from postmill.api.services import Services
 from postmill.auth import members, setup
+from postmill.auth.instance import job_token_key
 from postmill.auth.limits import LoginLimiter
 from postmill.auth.passwords import Passwords
 from postmill.auth.sessions import Remembered
