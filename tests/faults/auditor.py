@@ -4,7 +4,7 @@ The numbers are those of the test programme; a rule whose subject does not exist
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,17 +58,26 @@ class Auditor:
         self._final: dict[str, tuple[str, int]] = {}
 
     def check(
-        self, *, accepted: Iterable[str] = (), effects: Counter[str] | None = None, canaries: Iterable[str] = ()
+        self,
+        *,
+        accepted: Iterable[str] = (),
+        effects: Callable[[], Counter[str]] | None = None,
+        canaries: Iterable[str] = (),
     ) -> None:
         """All rules.
 
-        `accepted` are the ids that a client was given (A1), `effects` the ledger's counts (A5), `canaries` secrets
-        that may stand nowhere (A13).
+        `accepted` are the ids that a client was given (A1), `effects` reads the ledger's counts (A5), `canaries` are
+        secrets that may stand nowhere (A13). Jobs may run meanwhile: what is compared is read in the order that makes
+        the comparison true.
 
         Raises:
             AssertionError: names the rule and the rows that break it.
         """
         with psycopg.connect(self._url, row_factory=dict_row) as connection:
+            # One snapshot for all rules: a job that moves meanwhile is in one place.
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            # Before the database is read: what is accepted later is not missing.
+            known_to_client = set(accepted)
             for rule, query in RULES.items():
                 rows = connection.execute(query.encode()).fetchmany(5)
                 assert not rows, f"{rule}: {rows}"
@@ -76,16 +85,17 @@ class Auditor:
                 b"SELECT id::text, status, lease, attempts, worker FROM job_completed"
             ).fetchall()
             queued = connection.execute(b"SELECT id::text, attempts FROM job_queue").fetchall()
-            self._a1(accepted, [*finished, *queued])
+            self._a1(known_to_client, [*finished, *queued])
             self._a3(finished)
             if effects is not None:
-                self._a5(effects, finished)
+                # After it: the effects of what has finished are all there.
+                self._a5(effects(), finished)
             for canary in canaries:
                 self._a13(connection, canary)
 
     @staticmethod
-    def _a1(accepted: Iterable[str], known: list[dict[str, Any]]) -> None:
-        missing = set(accepted) - {row["id"] for row in known}
+    def _a1(accepted: set[str], known: list[dict[str, Any]]) -> None:
+        missing = accepted - {row["id"] for row in known}
         assert not missing, f"A1 accepted and lost: {sorted(missing)[:5]} of {len(missing)}"
 
     def _a3(self, finished: list[dict[str, Any]]) -> None:

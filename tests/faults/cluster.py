@@ -162,7 +162,7 @@ class Cluster:
 
     def audit(self) -> None:
         """All rules, with what was accepted and what took effect."""
-        self.auditor.check(accepted=self.accepted, effects=self.ledger.effects())
+        self.auditor.check(accepted=self.accepted, effects=self.ledger.effects)
 
     def unexpected(self) -> list[str]:
         """A14: unhandled exceptions in the services' logs."""

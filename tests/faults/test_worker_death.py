@@ -139,3 +139,24 @@ def test_a_push_whose_answer_is_lost_is_made_once_with_an_idempotency_key(cluste
     cluster.wait([again.text])
     assert sum(cluster.ledger.effects().values()) == 1
     cluster.audit()
+
+
+@pytest.mark.slow
+def test_with_the_default_lease_ten_jobs_run_again_within_twenty_seconds(home: Path) -> None:
+    with Cluster(home, POSTMILL_LEASE="15", POSTMILL_SLOTS="10") as cluster:
+        cluster.deploy("u/ann/effect", effect(cluster.ledger))
+        doomed, _ = cluster.start_worker(), cluster.start_worker(POSTMILL_TAGS="bash")
+        jobs = [cluster.run("u/ann/effect", seconds=60) for _ in range(10)]
+        cluster.wait_running(jobs)
+        wait_until(lambda: len(cluster.ledger.entries()) == 10, "all have taken effect")
+        other = cluster.start_worker()
+        doomed.kill()
+        wait_until(lambda: len(cluster.ledger.entries()) == 20, "all ten run again", 20)
+        assert [cluster.job(job)["attempts"] for job in jobs] == [2] * 10
+        for job in jobs:
+            cluster.http.post(f"/w/main/jobs_u/queue/cancel/{job}", json={}).raise_for_status()
+        cluster.wait(jobs)
+        cluster.audit()
+        other.terminate()
+        assert other.wait(30) == 0
+        assert not leftovers(["runner.py"])
