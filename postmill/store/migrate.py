@@ -18,6 +18,7 @@ from postmill.model.errors import PostmillError, Unavailable
 SYSTEM = "postmill_system"
 API = "postmill_api"
 DIRECTORY = Path(__file__).parent / "migrations"
+WALL = Path(__file__).parent / "wall.sql"
 _LOCK = 0x706F73746D696C6C  # "postmill"
 LEAST_VERSION = 150000
 
@@ -83,6 +84,7 @@ async def roles(url: str) -> Logins:
             advice = "\n".join(
                 [f"CREATE ROLE {role} LOGIN PASSWORD '{_password(url, role)}';" for role in (SYSTEM, API)]
                 + [statement.as_string(connection) + ";" for statement in statements]
+                + [f"REASSIGN OWNED BY {sql.Identifier(connection.info.user).as_string(connection)} TO {SYSTEM};"]
             )
             return Logins(url, url, advice)
     return Logins(role_url(url, SYSTEM), role_url(url, API))
@@ -124,7 +126,7 @@ async def migrate(system_url: str) -> list[str]:
         cursor = await connection.execute("SELECT name, sha256 FROM migration")
         known = {str(row[0]): str(row[1]) for row in await cursor.fetchall()}
         files = migrations()
-        if newer := sorted(set(known) - {file.stem for file in files}):
+        if newer := sorted(set(known) - {file.stem for file in files} - {WALL.stem}):
             raise MigrationError(f"the database has {newer[-1]}, which this version does not know: upgrade Postmill")
         applied = []
         for file in files:
@@ -138,4 +140,20 @@ async def migrate(system_url: str) -> list[str]:
                 await connection.execute(text)
                 await connection.execute("INSERT INTO migration VALUES (%s, %s)", (file.stem, digest))
             applied.append(file.stem)
+        await _build_wall(connection, known.get(WALL.stem))
         return applied
+
+
+async def _build_wall(connection: AsyncConnection, built: str | None) -> None:
+    """Apply wall.sql when it has changed; nothing without the role that it is for. (It locks: not at each start.)"""
+    text = WALL.read_bytes()
+    digest = hashlib.sha256(text).hexdigest()
+    role = await connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (API,))
+    if built == digest or not role.rowcount:
+        return
+    async with connection.transaction():
+        await connection.execute(text)
+        await connection.execute(
+            "INSERT INTO migration VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256",
+            (WALL.stem, digest),
+        )

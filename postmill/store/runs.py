@@ -74,14 +74,25 @@ async def blob(tx: Connection, blob_id: UUID) -> AsyncIterator[bytes]:
         seq += 1
 
 
-async def log(tx: Connection, job: UUID, offset: int) -> tuple[str, int]:
-    """The log from character `offset` on, and the offset after it; at most LOG_PIECES pieces."""
-    rows = await (await tx.execute(SQL["log"], {"id": job, "offset": offset, "pieces": LOG_PIECES})).fetchall()
-    text = "".join(row["content"] for row in rows)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """A stretch of log; `offset` is where the next one begins, and `more` whether there is one already."""
+
+    text: str
+    offset: int
+    more: bool
+
+
+async def log(tx: Connection, job: UUID, offset: int) -> LogPart:
+    """The log from character `offset` on; at most LOG_PIECES pieces."""
+    # One row more than is given tells whether that was all.
+    rows = await (await tx.execute(SQL["log"], {"id": job, "offset": offset, "pieces": LOG_PIECES + 1})).fetchall()
+    text = "".join(row["content"] for row in rows[:LOG_PIECES])
     if not rows:
-        return "", offset
+        return LogPart(text="", offset=offset, more=False)
     start = rows[0]["position"]
-    return text[max(0, offset - start) :], max(offset, start + len(text))
+    end = max(offset, start + len(text))
+    return LogPart(text=text[max(0, offset - start) :], offset=end, more=len(rows) > LOG_PIECES)
 
 
 async def args(tx: Connection, actor: Actor, job: UUID) -> str | None:
