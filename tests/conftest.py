@@ -13,10 +13,7 @@ from postmill.store import migrate
 from postmill.store.db import Database
 from postmill.store.embedded import Embedded
 
-_EMPTY = """
-SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' CASCADE'
-FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migration'
-"""
+_TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migration'"
 
 
 @pytest.fixture(scope="session")
@@ -49,13 +46,19 @@ async def logins(postgres: str) -> migrate.Logins:
     return found
 
 
-@pytest.fixture
-async def clean(postgres: str, logins: migrate.Logins) -> migrate.Logins:
-    """The same, with every table empty."""
+@pytest.fixture(scope="session")
+def owner(postgres: str, logins: migrate.Logins) -> Iterator[psycopg.Connection]:
+    """A connection that may empty every table in any order."""
     with psycopg.connect(postgres, autocommit=True) as connection:
-        row = connection.execute(_EMPTY).fetchone()
-        assert row is not None
-        connection.execute(row[0])
+        connection.execute("SET session_replication_role = replica")
+        yield connection
+
+
+@pytest.fixture
+def clean(owner: psycopg.Connection, logins: migrate.Logins) -> migrate.Logins:
+    """The same, with every table empty. (TRUNCATE makes a file for each table and index: 100 ms instead of 5.)"""
+    tables = [row[0] for row in owner.execute(_TABLES)]
+    owner.execute(";".join(f"DELETE FROM {table}" for table in tables).encode())
     return logins
 
 

@@ -22,7 +22,12 @@ class Ledger:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    # Its sender was killed half-way: nothing took effect.
+                    self.close_connection = True
+                    return
                 with lock, path.open("ab") as file:
                     file.write(body.replace(b"\n", b" ") + b"\n")
                 self.send_response(204)
