@@ -13,7 +13,9 @@ async def log_pieces(served: Services, actor: Actor, job: UUID) -> AsyncIterator
     offset = 0
     while True:
         async with served.database.transaction(actor) as tx:
-            text, offset = await runs.log(tx, job, offset)
-        if not text:
+            part = await runs.log(tx, job, offset)
+        if part.text:
+            yield part.text.encode("utf-8", "replace")
+        if not part.more:
             return
-        yield text.encode("utf-8", "replace")
+        offset = part.offset

@@ -21,9 +21,10 @@ Reader = Annotated[Actor, Depends(member("jobs:read"))]
 _JSON = "application/json"
 
 
-async def _pieces(
+async def result_pieces(
     served: Services, actor: Actor, blob: UUID, before: bytes = b"", after: bytes = b""
 ) -> AsyncIterator[bytes]:
+    """A large result, row by row. Whoever calls has checked that the actor may see the job."""
     async with served.database.transaction(actor) as tx:
         yield before
         async for piece in runs.blob(tx, blob):
@@ -44,7 +45,7 @@ async def result_response(served: Services, actor: Actor, job: UUID) -> Response
     if found.deleted:
         raise NotFound(f"the result of job {job} was deleted, as its script says (delete_after_secs)")
     if found.result_blob:
-        return StreamingResponse(_pieces(served, actor, job), media_type=_JSON)
+        return StreamingResponse(result_pieces(served, actor, job), media_type=_JSON)
     return Response(found.result or "null", media_type=_JSON)
 
 
@@ -71,7 +72,7 @@ async def get_completed_job_result_maybe(id: UUID, actor: Reader, served: Served
     success = "true" if found.status == "success" else "false"
     head = f'{{"started":true,"completed":true,"success":{success},"result":'
     if found.result_blob:
-        return StreamingResponse(_pieces(served, actor, id, head.encode(), b"}"), media_type=_JSON)
+        return StreamingResponse(result_pieces(served, actor, id, head.encode(), b"}"), media_type=_JSON)
     return Response(f"{head}{found.result or 'null'}}}", media_type=_JSON)
 
 

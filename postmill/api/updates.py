@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from postmill.api.access import member
 from postmill.api.body import new_router
 from postmill.api.jobs import job_json
+from postmill.api.results import result_pieces
 from postmill.api.services import Served, Services
 from postmill.model.errors import NotFound
 from postmill.model.user import Actor
@@ -33,6 +34,8 @@ STREAM_S = 60.0
 PING_S = 15.0
 MAX_LOG = 1024 * 1024
 """Characters of log in one event."""
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+"""JSON may have line ends between its values, where a blank does as well; in an event they would end it."""
 
 
 class Cursor(BaseModel):
@@ -67,20 +70,18 @@ class Follower:
             state = await runs.state(tx, self._actor, self._job)
             if state is None:
                 return None
-            text = ""
+            text, more = "", False
             if self._logs:
-                text, offset = await runs.log(tx, self._job, self._offset)
-                if len(text) > MAX_LOG:
-                    text, offset = text[:MAX_LOG], self._offset + MAX_LOG
-                more = offset > self._offset and len(text) >= MAX_LOG // 4
-                self._offset = offset
+                part = await runs.log(tx, self._job, self._offset)
+                text, more = part.text[:MAX_LOG], part.more or len(part.text) > MAX_LOG
+                self._offset = self._offset + MAX_LOG if len(part.text) > MAX_LOG else part.offset
         found: dict[str, Any] = {}
         if state.running != self._running:
             found["running"] = self._running = state.running
         if text:
             found |= {"new_logs": text, "log_offset": self._offset}
         # The end is told when the log has been read to its end.
-        self.completed = state.completed and not (self._logs and text and more)
+        self.completed = state.completed and not more
         if self.completed:
             found |= {"completed": True, "running": False}
         if found:
@@ -117,7 +118,7 @@ async def get_job_updates_sse(
 
 
 def _event(type_: str, more: str = "") -> bytes:
-    return f'data: {{"type":"{type_}"{more}}}\n\n'.encode("utf-8", "replace")
+    return f'data: {{"type":"{type_}"{more}}}'.encode("utf-8", "replace").translate(_ONE_LINE) + b"\n\n"
 
 
 async def _events(served: Services, actor: Actor, id: UUID, cursor: Cursor) -> AsyncIterator[bytes]:
@@ -132,7 +133,8 @@ async def _events(served: Services, actor: Actor, id: UUID, cursor: Cursor) -> A
                 yield _event("not_found")
                 return
             if reader.completed:
-                yield _event("update", await _end(served, actor, id, found, cursor))
+                async for piece in _end(served, actor, id, found, cursor):
+                    yield piece
                 return
             if found and not cursor.only_result:
                 yield _event("update", "," + json.dumps(found)[1:-1])
@@ -146,12 +148,18 @@ async def _events(served: Services, actor: Actor, id: UUID, cursor: Cursor) -> A
     yield _event("timeout")
 
 
-async def _end(served: Services, actor: Actor, id: UUID, found: dict[str, Any], cursor: Cursor) -> str:
-    """The last update's fields, with the whole job, or its result alone."""
-    if cursor.only_result:
-        async with served.database.transaction(actor) as tx:
-            result = await runs.result(tx, actor, id)
-        found.pop("new_logs", None)
-        return f',{json.dumps(found)[1:-1]},"only_result":{(result and result.result) or "null"}'
-    job = await job_json(served, actor, id, logs=False, code=False)
-    return f',{json.dumps(found)[1:-1]},"job":{job}'
+async def _end(served: Services, actor: Actor, id: UUID, found: dict[str, Any], cursor: Cursor) -> AsyncIterator[bytes]:
+    """The last update, with the whole job or, in as many pieces as it is stored in, its result alone."""
+    if not cursor.only_result:
+        job = await job_json(served, actor, id, logs=False, code=False)
+        yield _event("update", f',{json.dumps(found)[1:-1]},"job":{job}')
+        return
+    async with served.database.transaction(actor) as tx:
+        result = await runs.result(tx, actor, id)
+    head = f'data: {{"type":"update",{json.dumps(found)[1:-1]},"only_result":'.encode()
+    if result is not None and result.result_blob:
+        async for piece in result_pieces(served, actor, id, head, b"}"):
+            yield piece.translate(_ONE_LINE)
+        yield b"\n\n"
+        return
+    yield _event("update", f',{json.dumps(found)[1:-1]},"only_result":{(result and result.result) or "null"}')

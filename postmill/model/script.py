@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import string
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -97,7 +98,7 @@ class NewScript(BaseModel):
             raise BadRequest("cache_ttl: the runs of a perpetual script are never answered from the cache")
         for entry in self.envs or ():
             name, equals, value = entry.partition("=")
-            if not equals or not name.isidentifier() or "\0" in value:
+            if not equals or not (name.isascii() and name.isidentifier()) or "\0" in value:
                 raise BadRequest(f"envs: {entry!r} must be NAME=value")
             if name.startswith("WM_") or name in ("BASE_INTERNAL_URL", "PATH", "HOME"):
                 raise BadRequest(f"envs: {name} is set by the platform")
@@ -140,6 +141,9 @@ class Script:
     deleted: bool
 
 
+_DIGITS = frozenset(string.hexdigits)
+
+
 def print_hash(value: int) -> str:
     """The contract's spelling: 16 hexadecimal digits."""
     return f"{value & (2**64 - 1):016x}"
@@ -152,7 +156,7 @@ def parse_hash(text: str) -> int:
         BadRequest: it is not a hexadecimal number of 64 bits.
     """
     try:
-        if not text.isascii() or not text.isalnum() or len(text) > 16:
+        if not set(text) <= _DIGITS or len(text) > 16:
             raise ValueError
         value = int(text, 16)
     except ValueError:

@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 
 from postmill.api import access
-from postmill.api.services import Services, job_token_key
+from postmill.api.services import Services
+from postmill.auth.instance import job_token_key
 from postmill.auth.job_tokens import job_token
 from postmill.store.db import Database
 from tests.api.conftest import People, Person
