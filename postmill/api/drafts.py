@@ -13,8 +13,8 @@ from postmill.api.paging import Paged
 from postmill.api.services import Served, Services
 from postmill.api.wire import utc
 from postmill.auth.permissions import check_owner, check_role
-from postmill.executors.bash import raw_members
 from postmill.model.errors import Conflict, NotFound, PermissionDenied
+from postmill.model.json_text import raw_members
 from postmill.model.path import check_path
 from postmill.model.script import parse_hash, print_hash
 from postmill.model.user import Actor

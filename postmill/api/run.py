@@ -20,9 +20,9 @@ from postmill.api.results import result_response
 from postmill.api.services import Served, Services
 from postmill.auth.permissions import check_actor_scope
 from postmill.engine.start import Arguments, RunOptions
-from postmill.executors.bash import raw_members
 from postmill.model.errors import BadRequest, NotFound, TooManyRequests
 from postmill.model.job import new_id
+from postmill.model.json_text import raw_members
 from postmill.model.script import parse_hash, print_hash
 from postmill.model.user import Actor
 from postmill.store import runs, scripts

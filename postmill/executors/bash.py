@@ -21,6 +21,7 @@ from postmill.executors import reply
 from postmill.executors.contract import Command, Ended, Limits, Outcome, Task
 from postmill.language.bash import signature
 from postmill.model.errors import BadRequest
+from postmill.model.json_text import raw_members
 from postmill.sandbox.command import TAIL
 
 _WRAPPER = "bash_wrapper.sh"
@@ -31,7 +32,6 @@ _ARGUMENTS_AT_MOST = 1024 * 1024
 """Of all together: half of what the kernel takes under the usual limit of the stack."""
 _LINES = 10
 _SPACE = re.compile(r'("(?:[^"\\]|\\.)*+")|\s+', re.DOTALL)
-_decoder = json.JSONDecoder()
 
 
 class Bash:
@@ -89,61 +89,6 @@ def positional(task: Task) -> list[bytes]:
     if sum(map(len, values)) > _ARGUMENTS_AT_MOST:
         raise BadRequest(f"the arguments together are over {reply.size(_ARGUMENTS_AT_MOST)}")
     return values
-
-
-def raw_members(text: str) -> dict[str, str]:
-    """The members of a JSON object, each value as the text that it was.
-
-    Raises:
-        BadRequest: not an object.
-    """
-    members: dict[str, str] = {}
-    at = _skip(text, 0)
-    try:
-        if text[at] != "{":
-            raise BadRequest("the arguments are not an object")
-        at = _skip(text, at + 1)
-        more = text[at] != "}"
-        while more:
-            name, at = _decoder.raw_decode(text, at)
-            start = _skip(text, _expect(text, at, ":"))
-            at = _value_end(text, start)
-            members[_text(name)] = text[start:at]
-            at = _skip(text, at)
-            more = text[at] == ","
-            at = _skip(text, at + 1) if more else at
-        if _skip(text, _expect(text, at, "}")) != len(text):
-            raise ValueError("something follows the object")
-    except (ValueError, IndexError, RecursionError):
-        raise BadRequest("the arguments are not a JSON object") from None
-    return members
-
-
-def _expect(text: str, at: int, sign: str) -> int:
-    at = _skip(text, at)
-    if text[at] != sign:
-        raise ValueError(f"{sign} expected")
-    return at + 1
-
-
-def _text(name: object) -> str:
-    if not isinstance(name, str):
-        raise ValueError("a name is a text")
-    return name
-
-
-_raw = json.JSONDecoder(parse_int=str, parse_float=str)
-
-
-def _value_end(text: str, start: int) -> int:
-    # Numbers stay text: one of 5,000 digits is none that Python reads.
-    return _raw.raw_decode(text, start)[1]
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at
 
 
 def _value(raw: str) -> str:

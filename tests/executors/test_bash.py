@@ -2,9 +2,10 @@
 
 import pytest
 
-from postmill.executors.bash import positional, raw_members
+from postmill.executors.bash import positional
 from postmill.executors.contract import Limits, Task
 from postmill.model.errors import BadRequest
+from postmill.model.json_text import raw_members
 from tests.executors.conftest import Running
 
 pytestmark = pytest.mark.anyio
