@@ -171,7 +171,7 @@ async def list_scripts(actor: Lister, query: Annotated[ListQuery, Query()], serv
     }
     async with served.database.transaction(actor) as tx:
         found = await scripts.list_scripts(tx, filters)
-    return [script_wire(script) | {"content": ""} for script in found]
+    return [script_wire(script) | {"content": "", "deployment_msg": script.deployment_message} for script in found]
 
 
 @router.get("/list_paths")

@@ -7,9 +7,10 @@ from postmill.model.errors import BadRequest
 MAX_EMAIL = 255
 # Not a judge of RFC 5322: one @, no spaces or control characters, something on both sides.
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+\Z")
-_USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,49}\Z")
+# No dots: a username is a part of paths (model/path.py).
+_USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]{0,49}\Z")
 _WORKSPACE = re.compile(r"[a-z0-9][a-z0-9_\-]{0,49}\Z")
-_FOREIGN = re.compile(r"[^A-Za-z0-9_.\-]")
+_FOREIGN = re.compile(r"[^A-Za-z0-9_\-]")
 
 
 def check_email(email: str) -> str:
@@ -32,8 +33,7 @@ def check_username(username: str) -> str:
     """
     if not _USERNAME.match(username):
         raise BadRequest(
-            f"username {username[:60]!r} must have 1 to 50 letters, digits, '_', '-' or '.',"
-            " and begin with neither '-' nor '.'"
+            f"username {username[:60]!r} must have 1 to 50 letters, digits, '_' or '-', and not begin with '-'"
         )
     return username
 
@@ -53,6 +53,6 @@ def check_workspace(id: str) -> str:
 
 
 def username_of(email: str) -> str:
-    """A username from the part before the @: `Ann.Lee+x@corp.org` gives `ann.lee_x`."""
-    local = _FOREIGN.sub("_", email.partition("@")[0].lower()).lstrip(".-")
+    """A username from the part before the @: `Ann.Lee+x@corp.org` gives `ann_lee_x`."""
+    local = _FOREIGN.sub("_", email.partition("@")[0].lower()).lstrip("-")
     return local[:45] or "user"

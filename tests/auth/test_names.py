@@ -17,7 +17,7 @@ def test_every_email_gives_a_username_that_can_be_one(local: str) -> None:
 
 @pytest.mark.parametrize(
     ("email", "username"),
-    [("Ann.Lee+x@corp.org", "ann.lee_x"), ("..@corp.org", "user"), ("-a-@b", "a-"), ("jörg@b.c", "j_rg")],
+    [("Ann.Lee+x@corp.org", "ann_lee_x"), ("--@corp.org", "user"), ("-a-@b", "a-"), ("jörg@b.c", "j_rg")],
 )
 def test_usernames_come_from_the_part_before_the_at(email: str, username: str) -> None:
     assert username_of(email) == username
@@ -33,7 +33,7 @@ def test_what_is_no_email_is_refused(email: str) -> None:
         check_email(email)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "-x", ".x", "a/b", "a\n", "x" * 51, "ü"])
+@pytest.mark.parametrize("name", ["", ".", "..", "-x", ".x", "a.b", "a/b", "a\n", "x" * 51, "ü"])
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(BadRequest):
         check_username(name)

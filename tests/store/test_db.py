@@ -103,7 +103,8 @@ async def test_connections_that_the_server_closed_are_not_handed_out(clean: migr
                 await all_at_once.enter_async_context(database.transaction())
         with psycopg.connect(postgres, autocommit=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'postmill system'"
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE application_name = 'postmill system'"
             )
         for _ in range(4):
             async with database.transaction(pipeline=True) as tx:

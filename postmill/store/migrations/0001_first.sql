@@ -46,7 +46,7 @@ CREATE TABLE account (
 CREATE TABLE member (
     workspace_id text NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
     email text NOT NULL REFERENCES account (email) ON DELETE CASCADE ON UPDATE CASCADE,
-    username text NOT NULL CHECK (username ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}$'),
+    username text NOT NULL CHECK (username ~ '^[A-Za-z0-9_][A-Za-z0-9_-]{0,49}$'),
     role text NOT NULL DEFAULT 'developer' CHECK (role IN ('admin', 'developer', 'operator')),
     disabled boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT clock(),
