@@ -1,0 +1,5 @@
+"""The queue's verbs, for what upkeep looks after."""
+
+from tests.queue.conftest import queue
+
+__all__ = ["queue"]
