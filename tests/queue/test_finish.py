@@ -1,5 +1,6 @@
 """What follows from an end: the next run of a perpetual script, the result cache, large results."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -53,7 +54,7 @@ async def test_a_script_whose_new_version_is_not_perpetual_ends(queue: Queue) ->
 
 
 async def test_a_success_answers_the_same_question_until_it_expires(queue: Queue) -> None:
-    asked = {"cache_key": b"k", "cache_ttl_s": 60}
+    asked: dict[str, Any] = {"cache_key": b"k", "cache_ttl_s": 60}
     await queue.push(new_job(**asked))
     [job] = await queue.claim()
     await queue.finish(job, Result(status="success", result='{"b":1,"a":2}'))
@@ -68,7 +69,7 @@ async def test_a_success_answers_the_same_question_until_it_expires(queue: Queue
 
 
 async def test_a_failure_is_not_remembered(queue: Queue) -> None:
-    asked = {"cache_key": b"k", "cache_ttl_s": 60}
+    asked: dict[str, Any] = {"cache_key": b"k", "cache_ttl_s": 60}
     await queue.push(new_job(**asked))
     [job] = await queue.claim()
     await queue.finish(job, Result(status="failure", result="1"))
