@@ -15,6 +15,7 @@ from postmill.process import beside, migrated_logins, on_signals
 from postmill.queue.wake import Wake
 from postmill.sandbox import level
 from postmill.sandbox.deadman import DeadMan
+from postmill.sandbox.mark import end_orphans
 from postmill.settings import Settings
 from postmill.store.db import Database
 from postmill.store.listen import CANCEL, WORK, listen
@@ -45,6 +46,7 @@ def _worker_info(settings: Settings) -> WorkerInfo:
 async def work(settings: Settings) -> None:
     """Claim and run jobs until SIGTERM or SIGINT; a second one ends the grace of what still runs."""
     logins = await migrated_logins(settings)
+    end_orphans()
     info = _worker_info(settings)
     async with Database.connect(logins.system_url, size=min(20, 2 * settings.slots + 3)) as database:
         wake = Wake(database)

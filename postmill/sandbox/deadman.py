@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from postmill.sandbox.mark import own_mark
+
 log = logging.getLogger("postmill.sandbox")
 
 
@@ -31,7 +33,7 @@ class DeadMan:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._popen = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(Path(__file__).with_name("deadman_timer.py"))],
+                [sys.executable, "-I", "-S", str(Path(__file__).with_name("deadman_timer.py")), own_mark()],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env={},
@@ -61,6 +63,7 @@ class DeadMan:
     def close(self) -> None:
         """End the timer; what is still watched is killed."""
         if self._socket is not None:
+            self._send(["leave"])
             self._socket.close()
             self._socket = None
         if self._popen is not None:

@@ -1,7 +1,11 @@
 """The dead-man's timer itself: a process of its own, standard library only, started by `deadman.py`.
 
 stdin is a socket of packets: ["extend", deadline], ["watch", key] with a pidfd, ["forget", key]. When the deadline
-passes, every watched process is killed and it goes on; when the socket closes, they are killed and it ends.
+passes, every watched process is killed and it goes on; when the socket closes, they are killed, then for two seconds
+whatever carries the worker's mark (the first argument), and it ends. ["leave"] ends it without those two seconds.
+
+The mark is for a jail that was being made: bubblewrap dies with the worker, but its init waits for it for ever, and no
+pidfd of it was ever handed over.
 """
 
 import array
@@ -9,10 +13,13 @@ import contextlib
 import json
 import select
 import signal
+import sys
 import time
-from os import close
+from collections.abc import Callable
+from os import close, kill, listdir
 from socket import AF_UNIX, CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket
 
+SWEEP_S = 2.0
 _FD = array.array("i", [0]).itemsize
 
 
@@ -20,11 +27,27 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with socket(AF_UNIX, SOCK_SEQPACKET, 0, 0) as channel:
-        keep(channel)
+        left_in_order = keep(channel)
+    mark = sys.argv[1]
+    end = time.monotonic() + (0.0 if left_in_order else SWEEP_S)
+    while end_marked(lambda name: name == mark) or time.monotonic() < end:
+        time.sleep(0.1)
 
 
-def keep(channel: socket) -> None:
-    """Keep the time until the other side closes."""
+def end_marked(chosen: Callable[[str], bool]) -> int:
+    """SIGKILL for every process whose argv[0] is chosen; returns how many there were."""
+    count = 0
+    for entry in listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/cmdline", "rb") as file:
+                if chosen(file.read(200).split(b"\0", 1)[0].decode("utf-8", "replace")):
+                    kill(int(entry), signal.SIGKILL)
+                    count += 1
+    return count
+
+
+def keep(channel: socket) -> bool:
+    """Keep the time until the other side closes; whether it had said that it leaves."""
     watched: dict[str, int] = {}
     deadline: float | None = None
     poll = select.poll()
@@ -32,12 +55,12 @@ def keep(channel: socket) -> None:
     while True:
         if not poll.poll(patience(deadline) if watched else None):
             if deadline is not None and time.monotonic() >= deadline:
-                kill(watched)
+                kill_all(watched)
             continue
         message, pidfd = receive(channel)
-        if message is None:
-            kill(watched)
-            return
+        if message is None or message[0] == "leave":
+            kill_all(watched)
+            return message is not None
         if message[0] == "extend":
             deadline = float(message[1])
         elif (known := watched.pop(str(message[1]), None)) is not None:
@@ -63,7 +86,7 @@ def receive(channel: socket) -> tuple[list[str | float] | None, int | None]:
     return (json.loads(data) if data else None), (fds[0] if fds else None)
 
 
-def kill(watched: dict[str, int]) -> None:
+def kill_all(watched: dict[str, int]) -> None:
     """SIGKILL for all, once."""
     while watched:
         _, pidfd = watched.popitem()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from postmill.model.errors import SandboxError
 from postmill.sandbox.host import Host
 from postmill.sandbox.jail import Blob, Plan
+from postmill.sandbox.mark import own_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def spawn(plan: Plan, host: Host, *, split_output: bool) -> Spawned:
             options, passed = _options(plan, theirs)
             told = _memfd("\0".join([*options, "--json-status-fd", str(status_to), ""]).encode(), theirs)
             popen = subprocess.Popen(
-                ["bwrap", "--args", str(told), "--", *plan.argv],
+                [own_mark(), "--args", str(told), "--", *plan.argv],
                 executable=host.bwrap,
                 # Empty: what bubblewrap inherits stays readable in /proc for as long as it lives.
                 env={},

@@ -91,7 +91,7 @@ class Soak:
         for process in self.workers:
             process.terminate()
             process.wait(30)
-        left = leftovers(["runner.py", "bwrap"])
+        left = leftovers(["runner.py", "postmill-jail"])
         assert not left, left
         twice = sum(count > 1 for count in self.cluster.ledger.effects().values())
         return {
