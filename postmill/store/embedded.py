@@ -34,6 +34,7 @@ MAJOR = 18
 OWNER = "postmill_owner"
 DATABASE = "postmill"
 _NOBODY = 65534
+_LEFTOVERS_S = 15.0
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
@@ -151,6 +152,7 @@ class Embedded:
             return
         socket = socket_directory(self.home)
         socket.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._forget_zombie()
         prefix, ids = _user_prefix(self.data)
         if ids:
             os.chown(socket, ids["user"], ids["group"])
@@ -172,10 +174,22 @@ class Embedded:
     def wait_until_ready(self) -> None:
         """Until it answers and its database is there.
 
+        After kill -9 of everything, what is left of the last server may take a moment to go, and refuses the new one
+        as long as it is there: so the start is tried again.
+
         Raises:
             EmbeddedError: with the end of the server's log.
         """
-        self._wait_for_answer()
+        deadline = time.monotonic() + _LEFTOVERS_S
+        while True:
+            try:
+                self._wait_for_answer()
+                break
+            except EmbeddedError:
+                if self.alive() or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+                self.launch()
         self._create_database()
 
     def alive(self) -> bool:
@@ -217,6 +231,17 @@ class Embedded:
         except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
             return None
         return pid if os.fsencode(str(self.data)) in command else None
+
+    def _forget_zombie(self) -> None:
+        """Postgres takes a dead server that nobody has reaped for a live one. Shared memory it checks by itself."""
+        lock = self.data / "postmaster.pid"
+        try:
+            pid = int(lock.read_text().splitlines()[0])
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError, IndexError, ValueError):
+            return
+        if state == "Z":
+            lock.unlink(missing_ok=True)
 
     def _adopt(self) -> bool:
         """Take over a server that outlived the process which started it."""

@@ -112,7 +112,7 @@ def test_a_rescue_that_dies_half_way_is_done_by_the_next(cluster: Cluster, home:
     cluster.server.kill()
     cluster.server.wait()
     worker.kill()
-    cluster.server = cluster.start("server", POSTMILL_FAILPOINTS="in_rescue:kill9@3")
+    cluster.server = cluster.start("server", POSTMILL_FAILPOINTS="in_rescue:kill9")
     assert cluster.server.wait(60) == -signal.SIGKILL
     cluster.server = cluster.start("server")
     wait_until(cluster._ready, "the server answers")

@@ -82,6 +82,7 @@ def test_the_first_start_leads_from_the_link_to_home(page: Page, home: Path) -> 
         page.goto(f"http://127.0.0.1:{up.port}/setup?token={token}")
         page.get_by_label("E-mail").fill("ann@example.com")
         page.get_by_label("Password", exact=True).fill("correct horse battery")
+        page.get_by_label("Password again").fill("correct horse battery")
         _picture(page, "setup")
         page.get_by_role("button", name="Set up").click()
         page.wait_for_url(f"http://127.0.0.1:{up.port}/")
