@@ -48,7 +48,7 @@ types: $(INSTALLED)
 
 # The rooms without I/O: under five seconds.
 test-pure: $(INSTALLED)
-	$(BIN)/pytest -q tests/model tests/language tests/house
+	$(BIN)/pytest -q tests/model tests/language
 
 # Under ten minutes on two cores. Chromium and the like come from the system's packages where they may be fetched.
 test: $(INSTALLED)

@@ -1,6 +1,6 @@
 """Twenty minutes of 20 jobs a second with a random kill every ten seconds; the auditor looks once a minute.
 
-python -m tests.faults.soak [--minutes 20] [--rate 20] [--seed 1]
+python -m tests.faults.soak [--minutes 20] [--rate 20] [--kill-every 10] [--seed 1]
 """
 
 import argparse
@@ -17,7 +17,6 @@ import httpx2
 from tests.faults.auditor import leftovers
 from tests.faults.cluster import Cluster, effect, wait_until
 
-KILL_EVERY_S = 10.0
 AUDIT_EVERY_S = 60.0
 WORKERS = 2
 
@@ -25,9 +24,10 @@ WORKERS = 2
 class Soak:
     """One run: a thread that pushes, and the main thread that kills and audits."""
 
-    def __init__(self, cluster: Cluster, rate: float, seed: int) -> None:
+    def __init__(self, cluster: Cluster, rate: float, kill_every_s: float, seed: int) -> None:
         self.cluster = cluster
         self.rate = rate
+        self.kill_every_s = kill_every_s
         self.random = random.Random(seed)
         self.workers: list[subprocess.Popen[bytes]] = []
         self.kills = {"worker": 0, "server": 0, "postgres": 0}
@@ -75,7 +75,7 @@ class Soak:
         audits = 0
         try:
             while time.monotonic() < end:
-                time.sleep(KILL_EVERY_S)
+                time.sleep(self.kill_every_s)
                 self.kill_something()
                 if time.monotonic() >= audit_at:
                     self.cluster.audit()
@@ -114,10 +114,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--rate", type=float, default=20)
+    parser.add_argument("--kill-every", type=float, default=10, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pm-", ignore_cleanup_errors=True) as home, Cluster(Path(home)) as cluster:
-        print(json.dumps(Soak(cluster, chosen.rate, chosen.seed).run(chosen.minutes)), flush=True)
+        print(json.dumps(Soak(cluster, chosen.rate, chosen.kill_every, chosen.seed).run(chosen.minutes)), flush=True)
 
 
 if __name__ == "__main__":
