@@ -34,6 +34,8 @@ def test_an_outage_of_twenty_seconds_loses_nothing(cluster: Cluster) -> None:
     jobs = [cluster.run("u/ann/effect", seconds=2) for _ in range(12)]
     wait_until(lambda: len(cluster.ledger.entries()) >= 4, "some run")
     cluster.kill_postgres()
+    # Its backends live on for a moment, and what they commit is committed.
+    wait_until(lambda: cluster.http.get("/health").status_code == 503, "the database is gone", 10)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         answer = cluster.http.post("/w/main/jobs/run/p/u/ann/effect", json={})
