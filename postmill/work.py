@@ -1,5 +1,6 @@
 """Builds and runs a worker process."""
 
+import functools
 import os
 import socket
 import uuid
@@ -7,6 +8,7 @@ import uuid
 import postmill
 from postmill.auth.instance import job_token_key
 from postmill.auth.job_tokens import job_token
+from postmill.engine import dependencies
 from postmill.engine.platform import DirectPlatform
 from postmill.executors import registry
 from postmill.model.errors import PostmillError
@@ -16,6 +18,7 @@ from postmill.queue.wake import Wake
 from postmill.sandbox import level
 from postmill.sandbox.deadman import DeadMan
 from postmill.sandbox.mark import end_orphans
+from postmill.sandbox.servers import Sandbox
 from postmill.settings import Settings
 from postmill.store.db import Database
 from postmill.store.listen import CANCEL, WORK, listen
@@ -38,7 +41,7 @@ def _worker_info(settings: Settings) -> WorkerInfo:
         ip=ip,
         version=postmill.__version__,
         isolation=found.name,
-        tags=settings.tags or registry.LANGUAGES,
+        tags=settings.tags or (*registry.LANGUAGES, dependencies.TAG),
         slots=settings.slots,
     )
 
@@ -56,7 +59,8 @@ async def work(settings: Settings) -> None:
         )
         deadman = DeadMan()
         deadman.start()
-        worker = Worker(platform, settings, registry.start, deadman)
+        sandbox = Sandbox(settings.slots)
+        worker = Worker(platform, settings, functools.partial(registry.start, sandbox), deadman)
         tags = frozenset(info.tags)
 
         def hint(channel: str, items: list[str]) -> None:
@@ -74,4 +78,5 @@ async def work(settings: Settings) -> None:
                 await worker.run()
             await wake.close()
         finally:
+            await sandbox.close()
             deadman.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from postmill.sandbox.servers import Sandbox
 from postmill.store import migrate
 from postmill.store.db import Database
 from postmill.store.embedded import Embedded
@@ -19,6 +20,14 @@ _TABLES = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'publ
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """Four slots, and nothing of them left afterwards."""
+    made = Sandbox(4)
+    yield made
+    await made.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ Arguments go in the order of the script's signature, text as it is, everything e
 as they were sent; what is missing or null is the empty text, so that `${2:-default}` applies.
 
 The result, when the exit code is 0: ./result.json, which must be JSON; else ./result.out as text; else the last line
-of stdout that is not empty, as text; else null. Any other exit code is a failure with the last lines of the output.
+of stdout that is not empty, as text, unless it is one that streams; else null. Any other exit code is a failure with
+the last lines of the output.
 
 The last line must be of stdout alone, while the log shows stderr as well. So the two come over two pipes that one
 reader merges as they arrive (`Command.split_output`). A `tee` inside the jail would hold stdout back while stderr
@@ -31,6 +32,8 @@ _ARGUMENT_AT_MOST = 128 * 1024 - 1
 _ARGUMENTS_AT_MOST = 1024 * 1024
 """Of all together: half of what the kernel takes under the usual limit of the stack."""
 _LINES = 10
+_STREAMED = "WM_STREAM: "
+"""A line that begins so is a piece of the streamed result (`worker/stream_lines.py`), and not printed."""
 _SPACE = re.compile(r'("(?:[^"\\]|\\.)*+")|\s+', re.DOTALL)
 
 
@@ -52,6 +55,7 @@ class Bash:
                 f"{_OWN}/notes": "".join(f"{note}\n" for note in _notes(task)).encode("utf-8", "replace"),
             },
             split_output=True,
+            owner=task.workspace,
         )
 
     def outcome(self, task: Task, limits: Limits, ended: Ended) -> Outcome:
@@ -113,7 +117,8 @@ def _notes(task: Task) -> list[str]:
 
 
 def _failure(code: int, tail: bytes) -> str:
-    lines = tail.decode("utf-8", "replace").rstrip().splitlines()[-_LINES:]
+    printed = tail.decode("utf-8", "replace").rstrip().splitlines()
+    lines = [line for line in printed if not line.startswith(_STREAMED)][-_LINES:]
     return "\n".join([f"exit code {code}", *lines])
 
 
@@ -128,7 +133,8 @@ def _result(kind: bytes, content: bytes, stdout: bytes) -> str:
         raise reply.BadReply(
             f"the last line of stdout is longer than {reply.size(TAIL)}: write it to result.out or result.json"
         )
-    return json.dumps(last.rstrip(b"\r").decode("utf-8", "replace"), ensure_ascii=False) if printed else "null"
+    text = last.rstrip(b"\r").decode("utf-8", "replace")
+    return "null" if not printed or text.startswith(_STREAMED) else json.dumps(text, ensure_ascii=False)
 
 
 @functools.cache

@@ -7,8 +7,9 @@ process has ended, the process's reply into an `Outcome`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
+from postmill.model.options import Options
 from postmill.sandbox.command import Command, Ended, EndReason, Limits, OnOutput
 
 __all__ = ["Command", "EndReason", "Ended", "Executor", "Limits", "OnOutput", "Outcome", "Run", "Task"]
@@ -26,6 +27,17 @@ class Task:
     env: Mapping[str, str] = field(default_factory=dict)
     """The environment of the job, whole: WM_*, BASE_INTERNAL_URL, the script's own."""
     entrypoint: str = "main"
+    kind: Literal["script", "dependencies"] = "script"
+    """'dependencies': resolve what the script imports instead of running it; the result is the lock."""
+    workspace: str = ""
+    lock: str = ""
+    """The packages it runs with, as the resolver printed them, with hashes; "" for the standard library alone."""
+    requirements: str = ""
+    """What it wants where `lock` is not known, or is to be found anew: resolved before it runs."""
+    options: Options = Options()
+    """What the script asks for itself, below the worker's own bounds."""
+    secrets: tuple[str, ...] = ()
+    """Values that the log must not show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
-"""Runs in the jail, as a program: imports the script, calls its main, sends what came of it.
+"""Runs in the jail, loaded by the fork-server: in a forked child it imports the script, calls its main, sends the end.
 
-Standard library only, and no import that a plain script does not need: each costs every job its milliseconds.
-User code can rebind anything in any module, so what is needed after it ran is bound before.
+Standard library only. User code can rebind anything in any module, so what is needed after it ran is bound before.
 """
 
 from __future__ import annotations
@@ -10,40 +9,34 @@ import json
 import os
 import sys
 import types
+from json.encoder import encode_basestring as _string
+
+from postmill.executors.python_arguments import bind
+from postmill.executors.python_errors import Refused, describe
+from postmill.executors.python_result import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
-HERE = "/job/.postmill"
-SCRIPT = "/job/script.py"
 REPLY_FD = 3
-
-if __name__ == "__main__":
-    sys.path.insert(0, HERE)
-
-from postmill.executors.python_arguments import bind  # noqa: E402
-from postmill.executors.python_errors import Refused, describe  # noqa: E402
-from postmill.executors.python_result import dump  # noqa: E402
-
-if __name__ == "__main__":
-    # The script finds /job/f/folder/mod.py as f.folder.mod, and nothing of ours.
-    sys.path[0] = "/job"
-    for name in [name for name in sys.modules if name.partition(".")[0] == "postmill"]:
-        del sys.modules[name]
+OUTPUT_FD = 1
 
 _write, _exit, _getpid = os.write, os._exit, os.getpid
 _NO_MEMORY = b'E{"name": "MemoryError", "message": "", "stack": ""}'
 
 
-def main() -> NoReturn:
+def main(entrypoint: str) -> NoReturn:
     """One job. Ends the process whatever threads and exit handlers the script left."""
     born = _getpid()
+    job = os.getcwd()
+    sys.path.insert(0, job)
     os.set_inheritable(REPLY_FD, False)
+    # The fork-server's own streams belong to other files.
+    sys.stdout = sys.__stdout__ = open(1, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]
     streams = (sys.stdout, sys.stderr)
-    for stream in streams:
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    reply = run(sys.argv[1])
+    reply = run(entrypoint, job)
     for stream in streams:
         try:
             stream.flush()
@@ -56,45 +49,82 @@ def main() -> NoReturn:
     _exit(0 if reply[:1] == b"R" else 1)
 
 
-def run(entrypoint: str) -> bytes:
+def run(entrypoint: str, job: str) -> bytes:
     """The reply: 'R' and the result as JSON, or 'E' and the error."""
     try:
         try:
-            return b"R" + dump(call(entrypoint))
+            return b"R" + dump(call(entrypoint, job))
         except SystemExit as stop:
             if stop.code in (None, 0):
                 return b"Rnull"
-            return b"E" + describe(stop)
+            return b"E" + describe(stop, job)
         except BaseException as error:
-            return b"E" + describe(error)
+            return b"E" + describe(error, job)
     except MemoryError:
         return _NO_MEMORY
 
 
-def call(entrypoint: str) -> object:
+def call(entrypoint: str, job: str) -> object:
     """What main returns, awaited where it is to be."""
-    given = arguments()
-    module = load()
+    given = arguments(job)
+    module = load(f"{job}/script.py")
     function = getattr(module, entrypoint, None)
     if not callable(function):
         raise Refused("NameError", f"the script defines no function {entrypoint!r}")
     positional, named = bind(function, entrypoint, given)
     value = function(*positional, **named)
-    if hasattr(value, "__await__"):
+    if hasattr(value, "__await__") or hasattr(value, "__aiter__"):
         import asyncio
 
-        async def awaited() -> object:
-            return await value
-
-        value = asyncio.run(awaited())
-    if isinstance(value, types.GeneratorType | types.AsyncGeneratorType):
-        raise Refused("TypeError", f"{entrypoint} is a generator: return a list instead of yielding")
+        value = asyncio.run(awaited(value))
+    if isinstance(value, types.GeneratorType):
+        return stream(value)
     return value
 
 
-def arguments() -> dict[str, object]:
+async def awaited(value: Any) -> object:
+    """What comes of a coroutine; an async generator or iterator, returned or its own, is streamed in the same loop."""
+    if hasattr(value, "__await__"):
+        value = await value
+    if not hasattr(value, "__aiter__"):
+        return value
+    async for piece in value:
+        send_piece(piece)
+    return None
+
+
+def stream(values: types.GeneratorType[object, None, object]) -> object:
+    """Send what a generator yields, piece by piece; its own return value is the result."""
+    while True:
+        try:
+            piece = next(values)
+        except StopIteration as end:
+            return end.value
+        send_piece(piece)
+
+
+def send_piece(piece: object) -> None:
+    """Text goes as it is, anything else as a line of JSON; `worker/stream_lines.py` takes it out of the output."""
+    if isinstance(piece, str):
+        text = str.__str__(piece)
+    else:
+        # The script goes on after this, with the limits that it may have set itself.
+        depth, digits = sys.getrecursionlimit(), sys.get_int_max_str_digits()
+        text = dump(piece).decode() + "\n"
+        sys.setrecursionlimit(depth)
+        sys.set_int_max_str_digits(digits)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            # Closed or replaced by the script.
+            pass
+    send(b"\x1eWM_STREAM: " + _string(text).encode("utf-8", "replace") + b"\n", OUTPUT_FD)
+
+
+def arguments(job: str) -> dict[str, object]:
     """As they were sent."""
-    with open(f"{HERE}/args.json", encoding="utf-8") as file:
+    with open(f"{job}/.postmill/args.json", encoding="utf-8") as file:
         text = file.read()
     usual = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
@@ -107,24 +137,20 @@ def arguments() -> dict[str, object]:
     return given
 
 
-def load() -> types.ModuleType:
+def load(path: str) -> types.ModuleType:
     """The script as the module `script`, so that dataclasses, pickle and tracebacks find it."""
-    with open(SCRIPT, "rb") as file:
+    with open(path, "rb") as file:
         source = file.read()
-    sys.argv = [SCRIPT]
-    code = compile(source, SCRIPT, "exec", dont_inherit=True)
+    sys.argv = [path]
+    code = compile(source, path, "exec", dont_inherit=True)
     module = types.ModuleType("script")
-    module.__file__ = SCRIPT
+    module.__file__ = path
     sys.modules["script"] = module
     exec(code, module.__dict__)
     return module
 
 
-def send(reply: bytes) -> None:
-    left = memoryview(reply)
+def send(data: bytes, fd: int = REPLY_FD) -> None:
+    left = memoryview(data)
     while left:
-        left = left[_write(REPLY_FD, left) :]
-
-
-if __name__ == "__main__":
-    main()
+        left = left[_write(fd, left) :]

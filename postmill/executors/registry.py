@@ -6,7 +6,8 @@ from postmill.executors.bash import Bash
 from postmill.executors.contract import EndReason, Executor, Limits, OnOutput, Outcome, Task
 from postmill.executors.python import Python
 from postmill.model.errors import BadRequest
-from postmill.sandbox import process
+from postmill.sandbox.process import Process
+from postmill.sandbox.servers import Sandbox
 
 _EXECUTORS: dict[str, Executor] = {executor.language: executor for executor in (Python(), Bash())}
 
@@ -19,7 +20,7 @@ _LONG = 64 * 1024
 class JailedRun:
     """A job in a jail of its own."""
 
-    def __init__(self, task: Task, limits: Limits, executor: Executor, jailed: process.Process) -> None:
+    def __init__(self, task: Task, limits: Limits, executor: Executor, jailed: Process) -> None:
         self._task = task
         self._limits = limits
         self._executor = executor
@@ -39,7 +40,7 @@ class JailedRun:
         return await asyncio.to_thread(self._executor.outcome, self._task, self._limits, ended)
 
 
-async def start(task: Task, limits: Limits, slot: int, on_output: OnOutput) -> JailedRun:
+async def start(sandbox: Sandbox, task: Task, limits: Limits, slot: int, on_output: OnOutput) -> JailedRun:
     """Start a job. `slot` is the worker's number for its place: two jobs at once must not share one.
 
     Raises:
@@ -50,4 +51,4 @@ async def start(task: Task, limits: Limits, slot: int, on_output: OnOutput) -> J
     if executor is None:
         raise BadRequest(f"language {task.language!r} is not supported yet; there are {', '.join(LANGUAGES)}")
     command = executor.prepare(task, limits)
-    return JailedRun(task, limits, executor, await process.start(command, limits, slot, on_output))
+    return JailedRun(task, limits, executor, await sandbox.start(command, limits, slot, on_output))

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from postmill.model.options import Network
+
 EndReason = Literal[
     "exited", "timeout", "canceled", "lost_lease", "shutdown", "result_limit", "memory_limit", "deadline", "sandbox"
 ]
@@ -26,10 +28,30 @@ class Limits:
     files: int = 1024
     disk: int = 1024**3
     """Of /job and of /tmp, each; no file is longer than this."""
+    inodes: int = 100_000
+    """Of /job and of /tmp, each."""
     result: int = 32 * 1024**2
     timeout: float = 3600.0
     kill_grace: float = 2.0
     """Between SIGTERM and SIGKILL when the timeout is reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What a fork-server has loaded: jobs that differ in it do not share one."""
+
+    executable: str
+    """The interpreter, a real one."""
+    prefix: str
+    """Its installation: seen read-only."""
+    runner: str = ""
+    """A module of this package whose `main(call)` runs a script in a forked child."""
+    directory: str = ""
+    """Installed packages: on `sys.path`, seen read-only."""
+    read_only: tuple[str, ...] = ()
+    """Further directories of this machine that jobs may read."""
+    imports: tuple[str, ...] = ()
+    """What is worth importing before the fork. Does not count for equality of what jobs see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +65,13 @@ class Command:
     """Files that stand below /job when the command starts: relative path → content."""
     read_only: tuple[str, ...] = ()
     """Directories of this machine, beside the system's, that the command may read (an interpreter's prefix)."""
+    runtime: Runtime | None = None
+    """None: this process's own interpreter, nothing preloaded."""
+    call: str | None = None
+    """What the runtime's runner is called with; without a runner, or without this, `argv` is executed."""
+    network: Network = "host"
+    owner: str = ""
+    """Whose job it is: no fork-server serves two."""
     reply_fd: int = 3
     """The descriptor on which the command writes its reply: 3 to 9."""
     split_output: bool = False
@@ -69,3 +98,5 @@ class Ended:
     duration: float
     memory_peak: int = 0
     """Bytes, of all processes together, sampled; 0 when it ended before the first sample."""
+    full: tuple[str, ...] = ()
+    """'disk' or 'inodes', when one of its file systems was full in the end."""

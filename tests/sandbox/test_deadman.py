@@ -17,15 +17,16 @@ Marked = Callable[[], list[int]]
 
 _WORKER = """
 import asyncio, os, sys, time
-from postmill.sandbox import process
 from postmill.sandbox.command import Command, Limits
 from postmill.sandbox.deadman import DeadMan
+from postmill.sandbox.servers import Sandbox
 
 async def main():
     timer = DeadMan()
     timer.start()
     timer.extend(time.monotonic() + float(sys.argv[1]))
-    job = await process.start(Command(argv=("/bin/sleep", os.environ["MARK"])), Limits(), 0, lambda _: None)
+    sandbox = Sandbox(1)
+    job = await sandbox.start(Command(argv=("/bin/sleep", os.environ["MARK"])), Limits(), 0, lambda _: None)
     timer.watch("job", job.pidfd)
     print("ready", flush=True)
     print((await job.wait()).exit_code, flush=True)

@@ -14,8 +14,8 @@ STUCK = "import time; time.sleep(600)"
 
 
 def _like_a_jail(mark: str) -> subprocess.Popen[bytes]:
-    found = subprocess.Popen([mark, "-c", STUCK], executable=sys._base_executable)  # type: ignore[attr-defined]
-    while Path(f"/proc/{found.pid}/cmdline").read_bytes().split(b"\0")[0] != mark.encode():
+    found = subprocess.Popen([sys._base_executable, "-c", STUCK, mark])  # type: ignore[attr-defined]
+    while Path(f"/proc/{found.pid}/cmdline").read_bytes().split(b"\0")[-2:-1] != [mark.encode()]:
         time.sleep(0.01)
     return found
 
