@@ -1,6 +1,6 @@
 """Says hello: each argument of `main` becomes a field of the form, with the type that its annotation says.
 
-    path  f/examples/hello     language  python3
+    path  f/examples/hello     language  python3     summary  A greeting: a form with a field of each kind
 
 A field whose argument has a default may be left empty. The words of the docstring stand below the fields, and what
 `main` returns is the result: here an object, shown as a table.

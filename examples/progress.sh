@@ -1,6 +1,6 @@
 # Prints ten lines, one after the other, so that there is a log to watch while it grows.
 #
-#     path  f/examples/progress     language  bash
+#     path  f/examples/progress     language  bash     summary  Ten lines of log, in Bash
 #
 # The names that are given to $1 and $2 are the fields of the form; what stands behind `:-` is the default.
 delay="${1:-0.5}"

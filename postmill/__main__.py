@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from dataclasses import replace
+from datetime import datetime
 
 from postmill.cli.app import Commands, run_cli
 from postmill.journal import write_journal
@@ -45,6 +46,26 @@ def _doctor(settings: Settings) -> bool:
     return asyncio.run(diagnose(settings))
 
 
+def _cache(settings: Settings) -> None:
+    from postmill.environments.cache import Cache
+
+    cache = Cache(settings.home, settings.cache_size)
+    print(f"{cache.root}: {cache.used_bytes() / 1024**2:.1f} MB of {settings.cache_size / 1024**2:.0f} MB")
+    for each in cache.about():
+        used = datetime.fromtimestamp(each.last_used).isoformat(" ", "minutes")
+        size = f"{each.size / 1024**2:.1f} MB"
+        print(f"{each.key}  Python {each.python}  {each.packages:3} packages  {size:>10}  last used {used}")
+
+
+def _prune(settings: Settings, everything: bool) -> None:
+    from postmill.environments.cache import Cache
+
+    cache = Cache(settings.home, settings.cache_size)
+    before = cache.used_bytes()
+    gone = cache.prune(everything=everything)
+    print(f"removed {len(gone)} environments, {(before - cache.used_bytes()) / 1024**2:.1f} MB in all")
+
+
 def main() -> None:
     """Read settings and command line, and run.
 
@@ -62,6 +83,8 @@ def main() -> None:
         worker=lambda slots: _worker(settings, slots),
         migrate=lambda: asyncio.run(_apply(settings)),
         doctor=lambda: _doctor(settings),
+        cache=lambda: _cache(settings),
+        prune=lambda everything: _prune(settings, everything),
     )
     try:
         run_cli(commands)

@@ -1,6 +1,6 @@
 """Builds and runs a worker process."""
 
-import functools
+import asyncio
 import os
 import socket
 import uuid
@@ -10,6 +10,8 @@ from postmill.auth.instance import job_token_key
 from postmill.auth.job_tokens import job_token
 from postmill.engine import dependencies
 from postmill.engine.platform import DirectPlatform
+from postmill.environments import interpreters
+from postmill.environments.python import PythonEnvironments
 from postmill.executors import registry
 from postmill.model.errors import PostmillError
 from postmill.model.job import WorkerInfo
@@ -51,6 +53,8 @@ async def work(settings: Settings) -> None:
     logins = await migrated_logins(settings)
     end_orphans()
     info = _worker_info(settings)
+    # Once, ahead: what a script's `# py:` may choose from.
+    await asyncio.to_thread(interpreters.installed)
     async with Database.connect(logins.system_url, size=min(20, 2 * settings.slots + 3)) as database:
         wake = Wake(database)
         key = await job_token_key(database)
@@ -60,7 +64,8 @@ async def work(settings: Settings) -> None:
         deadman = DeadMan()
         deadman.start()
         sandbox = Sandbox(settings.slots)
-        worker = Worker(platform, settings, functools.partial(registry.start, sandbox), deadman)
+        executors = registry.Executors(sandbox, PythonEnvironments.of(settings))
+        worker = Worker(platform, settings, executors.start, deadman)
         tags = frozenset(info.tags)
 
         def hint(channel: str, items: list[str]) -> None:

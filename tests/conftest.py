@@ -9,7 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from postmill.environments.python import PythonEnvironments
+from postmill.executors.registry import Executors
 from postmill.sandbox.servers import Sandbox
+from postmill.settings import Settings
 from postmill.store import migrate
 from postmill.store.db import Database
 from postmill.store.embedded import Embedded
@@ -28,6 +31,12 @@ async def sandbox() -> AsyncIterator[Sandbox]:
     made = Sandbox(4)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def executors(sandbox: Sandbox, tmp_path: Path) -> Executors:
+    """Every language, with an empty cache of packages."""
+    return Executors(sandbox, PythonEnvironments.of(Settings(home=tmp_path)))
 
 
 @pytest.fixture(scope="session")

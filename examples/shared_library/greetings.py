@@ -1,6 +1,6 @@
 """A library: it has no `main`, so it is not run but imported by other scripts of the workspace.
 
-    path  f/examples/greetings     language  python3
+    path  f/examples/greetings     language  python3     summary  A library for other scripts
 
 Deploy it before the script that imports it, or after: the newest version is taken when a job starts.
 """

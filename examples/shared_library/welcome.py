@@ -1,6 +1,6 @@
 """Uses a library of the workspace: `f.examples.greetings` is the script at the path f/examples/greetings.
 
-    path  f/examples/welcome     language  python3
+    path  f/examples/welcome     language  python3     summary  Uses a library of the workspace
 
 Beside this script, `from .greetings import greet` means the same. Libraries may import others.
 """

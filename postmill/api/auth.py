@@ -13,9 +13,12 @@ from postmill.api.body import Body, new_router
 from postmill.api.services import Served
 from postmill.auth import setup
 from postmill.auth.login import log_in
+from postmill.auth.names import check_email, username_of
 from postmill.auth.sessions import LONGEST
 from postmill.auth.setup import FirstStart
 from postmill.auth.tokens import digest, looks_like_token
+from postmill.engine.examples import deploy_examples
+from postmill.model.user import Actor
 from postmill.settings import Settings
 from postmill.store import tokens
 
@@ -43,6 +46,8 @@ class Setup(Body):
     email: str = Field(max_length=255)
     password: str = Field(max_length=10_000)
     workspace: FirstWorkspace
+    examples: bool = False
+    """Begin with the scripts of `examples/`."""
 
 
 class SetupState(BaseModel):
@@ -130,4 +135,9 @@ async def set_up(body: Setup, services: Served) -> Response:
     """Make the first administrator and the first workspace, once; logs in."""
     wish = FirstStart(body.email, body.password, body.workspace.id, body.workspace.name)
     token = await setup.set_up(services.database, services.passwords, body.token, wish)
+    if body.examples:
+        email = check_email(body.email)
+        workspace = body.workspace.id
+        actor = Actor(email, super_admin=True, workspace=workspace, username=username_of(email), role="admin")
+        await deploy_examples(services.database, services.wake, services.settings, actor)
     return _with_session(token, 201, services.settings)

@@ -1,5 +1,6 @@
 """Results: the text that Postgres keeps, passed on; a large one is streamed from its rows."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from postmill.api.access import member
 from postmill.api.body import new_router
+from postmill.api.reply import reply
 from postmill.api.services import Served, Services
 from postmill.model.errors import NotFound
 from postmill.model.user import Actor
@@ -19,6 +21,8 @@ router = new_router("/w/{workspace}/jobs_u/completed", "job")
 Reader = Annotated[Actor, Depends(member("jobs:read"))]
 
 _JSON = "application/json"
+LONG = 64 * 1024
+"""A longer result, in characters, is read in a thread."""
 
 
 async def result_pieces(
@@ -30,6 +34,42 @@ async def result_pieces(
         async for piece in runs.blob(tx, blob):
             yield piece
         yield after
+
+
+async def reply_response(served: Services, actor: Actor, job: UUID) -> Response | None:
+    """The result as the answer to a webhook: shaped as its reply keys say; None while the job has not ended.
+
+    Raises:
+        NotFound: it was deleted (delete_after_secs).
+    """
+    async with served.database.transaction(actor) as tx:
+        found = await runs.result(tx, actor, job)
+        if found is None or found.deleted:
+            text = ""
+        elif not found.result_blob:
+            text = found.result or ""
+        elif await _mentions_keys(runs.blob(tx, job)):
+            text = b"".join([piece async for piece in runs.blob(tx, job)]).decode()
+        else:
+            text = ""
+    if len(text) <= LONG:
+        shaped = reply(text, job)
+    else:
+        shaped = await asyncio.to_thread(reply, text, job)
+    return shaped or await result_response(served, actor, job)
+
+
+async def _mentions_keys(pieces: AsyncIterator[bytes]) -> bool:
+    """Whether a large result has to be read as a whole: the name of a key may stand across two pieces."""
+    before = b""
+    async for piece in pieces:
+        if not before and not piece.lstrip(b" \t\r\n").startswith(b"{"):
+            return False
+        joined = before[-20:] + piece
+        if any(mark in joined for mark in (b'"wm_', b'"windmill_')):
+            return True
+        before = piece
+    return False
 
 
 async def result_response(served: Services, actor: Actor, job: UUID) -> Response | None:

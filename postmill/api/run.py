@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from postmill.api.access import developer, member
 from postmill.api.arguments import Args
 from postmill.api.body import new_router
-from postmill.api.results import result_response
+from postmill.api.results import reply_response
 from postmill.api.services import Served, Services
 from postmill.auth.permissions import check_actor_scope
 from postmill.engine.start import Arguments, RunOptions
@@ -127,7 +127,7 @@ async def run_script_by_path(path: str, actor: Runner, args: Args, options: Opti
 @router.post("/run/h/{hash}", status_code=201, response_class=PlainTextResponse, openapi_extra=DESCRIBED)
 async def run_script_by_hash(hash: str, actor: HashRunner, args: Args, options: Options, served: Served) -> str:
     """Queue a run of one version; the answer is the job's id."""
-    await _check_hash_scope(served, actor, hash)
+    await check_hash_scope(served, actor, hash)
     return str(await served.starter.run_hash(actor, parse_hash(hash), args, options))
 
 
@@ -143,8 +143,8 @@ async def run_script_preview(
 async def run_wait_result_script_by_path(
     path: str, actor: Runner, args: Args, options: Options, served: Served, queue_limit: int | None = None
 ) -> Response:
-    """Run the newest version and answer with its result; 504 with the job's id when it takes too long."""
-    await _check_queue(served, actor, path, queue_limit)
+    """Run the newest version and answer with its result, as its reply keys say; 504 when it takes too long."""
+    await check_queue(served, actor, path, queue_limit)
     return await _wait(served, actor, options, lambda chosen: served.starter.run_path(actor, path, args, chosen))
 
 
@@ -161,7 +161,7 @@ async def run_wait_result_script_by_hash(
     hash: str, actor: HashRunner, args: Args, options: Options, served: Served
 ) -> Response:
     """Run one version and answer with its result."""
-    await _check_hash_scope(served, actor, hash)
+    await check_hash_scope(served, actor, hash)
     return await _wait(
         served, actor, options, lambda chosen: served.starter.run_hash(actor, parse_hash(hash), args, chosen)
     )
@@ -176,7 +176,7 @@ async def run_script_preview_and_wait_result(
     return await _wait(served, actor, options, lambda chosen: _preview(served, actor, body, arguments, chosen))
 
 
-async def _check_hash_scope(served: Services, actor: Actor, hash_: str) -> None:
+async def check_hash_scope(served: Services, actor: Actor, hash_: str) -> None:
     """A scope may name paths: find the one that this version stands at."""
     if actor.scopes is None:
         return
@@ -187,7 +187,7 @@ async def _check_hash_scope(served: Services, actor: Actor, hash_: str) -> None:
     check_actor_scope(actor, "jobs:run:scripts", script.path)
 
 
-async def _check_queue(served: Services, actor: Actor, path: str, queue_limit: int | None) -> None:
+async def check_queue(served: Services, actor: Actor, path: str, queue_limit: int | None) -> None:
     if queue_limit is None:
         return
     async with served.database.transaction(actor) as tx:
@@ -230,7 +230,7 @@ async def _wait(
         while (left := deadline - time.monotonic()) > 0:
             await watch.wait(left)
             watch.clear()
-            response = await result_response(served, actor, started)
+            response = await reply_response(served, actor, started)
             if response is not None:
                 return response
     seconds = f"{served.settings.wait_timeout:g}"

@@ -38,7 +38,8 @@ async def create_script(body: NewScript, actor: Writer, served: Served, skip_if_
     check_path(body.path)
     check_actor_scope(actor, "scripts:write", body.path)
     check_owner(actor, body.path)
-    return print_hash(await deploy(served.database, served.settings, actor, body, skip_if_noop=skip_if_noop))
+    deployed = await deploy(served.database, served.settings, actor, body, wake=served.wake, skip_if_noop=skip_if_noop)
+    return print_hash(deployed)
 
 
 async def _head(served: Services, actor: Actor, path: str) -> Script:
@@ -77,6 +78,14 @@ async def get_script_by_path(path: str, actor: PathReader, served: Served, get_d
 async def get_script_by_hash(hash: str, actor: HashReader, served: Served) -> dict[str, Any]:
     """One version."""
     return script_wire(await _version(served, actor, hash, "scripts:read"))
+
+
+@router.get("/deployment_status/h/{hash}")
+async def get_script_deployment_status(hash: str, actor: HashReader, served: Served) -> dict[str, Any]:
+    """Whether a version's dependencies are resolved: its lock, or why there is none, and the job that finds it."""
+    found = await _version(served, actor, hash, "scripts:read")
+    job = str(found.lock_job) if found.lock_job else None
+    return {"lock": found.lock, "lock_error_logs": found.lock_error, "job_id": job}
 
 
 @router.get("/raw/p/{path:path}", response_class=PlainTextResponse)

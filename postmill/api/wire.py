@@ -41,7 +41,7 @@ def script_wire(script: Script) -> dict[str, Any]:
         "concurrency_time_window_s": script.concurrency_window_s,
         "concurrency_key": script.concurrency_key,
         "cache_ttl": script.cache_ttl_s,
-        "dedicated_worker": None,
+        "dedicated_worker": script.dedicated_worker or None,
         "ws_error_handler_muted": None,
         "priority": script.priority,
         "timeout": script.timeout_s,

@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,28 @@ class Commands:
     worker: Callable[[int | None], None]
     migrate: Callable[[], None]
     doctor: Callable[[], bool]
+    cache: Callable[[], None]
+    prune: Callable[[bool], None]
+
+
+def _cache(commands: Commands) -> "typer.Typer":
+    import typer
+
+    cache = typer.Typer(help="Packages that are installed on this machine for scripts.", invoke_without_command=True)
+
+    @cache.callback()
+    def show(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            commands.cache()
+
+    @cache.command()
+    def prune(
+        everything: bool = typer.Option(False, "--all", help="Also environments that fit; not those in use."),
+    ) -> None:
+        """Remove leftovers, downloads, and environments until the rest fits POSTMILL_CACHE_SIZE."""
+        commands.prune(everything)
+
+    return cache
 
 
 def run_cli(commands: Commands) -> None:
@@ -58,6 +84,8 @@ def run_cli(commands: Commands) -> None:
         """Say what is wrong with this installation, and what to do."""
         if not commands.doctor():
             raise typer.Exit(1)
+
+    app.add_typer(_cache(commands), name="cache")
 
     @app.command()
     def version() -> None:

@@ -7,12 +7,16 @@ from typing import Any
 from psycopg import errors
 
 from postmill.auth.permissions import check_actor_scope, check_owner
+from postmill.engine import dependencies
+from postmill.engine.dependencies import Plan
 from postmill.language import LANGUAGES, signature
 from postmill.language.merge import merge_schema
 from postmill.model.errors import BadRequest, Conflict
+from postmill.model.job import new_id
 from postmill.model.path import check_path
 from postmill.model.script import NewScript, Script, content_hash, parse_hash, print_hash
 from postmill.model.user import Actor
+from postmill.queue.wake import Wake
 from postmill.settings import Settings
 from postmill.store import drafts, scripts
 from postmill.store.db import Connection, Database
@@ -32,12 +36,11 @@ def _check(new: NewScript, settings: Settings) -> None:
         )
 
 
-def _version(workspace: str, new: NewScript, parent: int | None, created_by: str) -> Script:
+def _version(workspace: str, new: NewScript, parent: int | None, plan: Plan, created_by: str) -> Script:
     read = signature(new.language, new.content)
     if read.error is not None:
         raise BadRequest(f"content: {read.error}")
     schema: dict[str, Any] = merge_schema(read.schema, new.json_schema)
-    lock = "\n".join(new.lock) if isinstance(new.lock, list) else new.lock
     return Script(
         workspace_id=workspace,
         hash=content_hash(workspace, new, parent),
@@ -49,8 +52,9 @@ def _version(workspace: str, new: NewScript, parent: int | None, created_by: str
         language=new.language,
         kind=new.kind or "script",
         schema=schema,
-        lock=lock,
+        lock=plan.lock,
         lock_error=None,
+        lock_job=new_id() if plan.lock is None else None,
         no_main=not read.has_main,
         tag=new.tag,
         timeout_s=new.timeout,
@@ -62,6 +66,7 @@ def _version(workspace: str, new: NewScript, parent: int | None, created_by: str
         delete_after_s=0 if new.delete_after_use else new.delete_after_secs,
         restart_unless_cancelled=bool(new.restart_unless_cancelled),
         visible_to_runner_only=bool(new.visible_to_runner_only),
+        dedicated_worker=bool(new.dedicated_worker),
         strict=read.strict,
         envs=new.envs or [],
         labels=new.labels or [],
@@ -102,9 +107,17 @@ async def _free_hash(tx: Connection, workspace: str, hash_: int) -> int:
 
 
 async def deploy(
-    database: Database, settings: Settings, actor: Actor, new: NewScript, *, skip_if_noop: bool = False
+    database: Database,
+    settings: Settings,
+    actor: Actor,
+    new: NewScript,
+    *,
+    wake: Wake | None = None,
+    skip_if_noop: bool = False,
 ) -> int:
     """Returns the hash of the new version; of the head, when nothing differs and `skip_if_noop` is set.
+
+    A version that wants packages gets its lock from a dependency job, which is pushed with it.
 
     Raises:
         BadRequest: says which field is wrong, or where the syntax is.
@@ -114,7 +127,8 @@ async def deploy(
     _check(new, settings)
     workspace = actor.workspace or ""
     try:
-        async with database.transaction(actor) as tx:
+        # The system's, not the actor's: only the system pushes jobs, and the version and its job come together.
+        async with database.transaction() as tx:
             await scripts.lock_path(tx, workspace, new.path)
             head = await scripts.head(tx, workspace, new.path)
             parent = await _parent(tx, workspace, new, head)
@@ -122,22 +136,29 @@ async def deploy(
                 # The script moves, which takes it away from where it was.
                 check_actor_scope(actor, "scripts:write", parent.path)
                 check_owner(actor, parent.path)
-            script = _version(workspace, new, parent.hash if parent else None, actor.username or actor.email)
+            planned = await dependencies.plan(tx, workspace, new)
+            script = _version(workspace, new, parent.hash if parent else None, planned, actor.username or actor.email)
             if not new.skip_draft_deletion:
                 paths = {new.path, parent.path if parent else new.path}
                 await drafts.delete(tx, workspace, "script", sorted(paths), actor.email)
-            if skip_if_noop and head is not None and _same(head, script):
+            if skip_if_noop and head is not None and _same(head, script, new):
                 return head.hash
             if parent is not None:
                 await scripts.archive_hash(tx, workspace, parent.hash)
             script = replace(script, hash=await _free_hash(tx, workspace, script.hash))
             await scripts.insert(tx, script)
-            return script.hash
+            queued = await dependencies.deployed(tx, settings, actor, script, planned, head)
     except errors.UniqueViolation as error:
         raise Conflict(f"{new.path}: version {new.parent_hash} has a successor already; history is linear") from error
+    if queued and wake is not None:
+        wake.work([dependencies.TAG])
+    return script.hash
 
 
-def _same(head: Script, script: Script) -> bool:
-    ignored = {"hash", "parent_hash", "created_by", "created_at", "deployment_message"}
+def _same(head: Script, script: Script, new: NewScript) -> bool:
+    ignored = {"hash", "parent_hash", "created_by", "created_at", "deployment_message", "lock_error", "lock_job"}
+    if not new.lock:
+        # It follows from the rest.
+        ignored.add("lock")
     names = [name for name in Script.__slots__ if name not in ignored]
     return all(getattr(head, name) == getattr(script, name) for name in names)

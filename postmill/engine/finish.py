@@ -12,6 +12,7 @@ from uuid import UUID
 
 from psycopg import errors
 
+from postmill.environments.resolver import lock_of
 from postmill.failpoint import failpoint
 from postmill.model.errors import LostLease
 from postmill.model.job import ClaimedJob, Result
@@ -20,7 +21,7 @@ from postmill.queue.cancel import Canceled
 from postmill.queue.claim import Wanted, claim
 from postmill.queue.finish import Ending, finish
 from postmill.queue.wake import Wake
-from postmill.store import jobs
+from postmill.store import dependencies, jobs
 from postmill.store.db import Database
 from postmill.store.limits import promoted_tags
 
@@ -58,6 +59,8 @@ async def end(database: Database, wake: Wake, job: ClaimedJob, result: Result, t
     async def once() -> list[ClaimedJob]:
         async with database.transaction(pipeline=True) as tx:
             promoted = await finish(tx, ending, result)
+            if job.kind == "dependencies":
+                await dependencies.settle(tx, job.id, lock_of(result))
             failpoint("in_finish")
             claimed = await claim(tx, then) if then is not None else None
         failpoint("after_finish")
@@ -102,7 +105,9 @@ async def cancel(
 
     async def once() -> Canceled:
         async with database.transaction() as tx:
-            return await queue_cancel.cancel(tx, workspace, job, who, reason, force=force)
+            done = await queue_cancel.cancel(tx, workspace, job, who, reason, force=force)
+            await dependencies.settle(tx, job)
+            return done
 
     done = await repeat_on_conflict(once)
     if done.running:

@@ -3,7 +3,7 @@
 from postmill.language import python
 from postmill.model.errors import BadRequest
 from postmill.store import scripts
-from postmill.store.db import Database
+from postmill.store.db import Connection, Database
 
 MOST = 200
 """Modules of one script, all levels together."""
@@ -12,6 +12,18 @@ MOST = 200
 async def workspace_modules(
     database: Database, workspace: str, path: str | None, content: str, language: str
 ) -> dict[str, str]:
+    """`modules_in` with a transaction of its own, which a script without such imports does not open.
+
+    Raises:
+        BadRequest: more than MOST modules.
+    """
+    if language != "python3" or not python.imports(content, path).workspace:
+        return {}
+    async with database.transaction() as tx:
+        return await modules_in(tx, workspace, path, content, language)
+
+
+async def modules_in(tx: Connection, workspace: str, path: str | None, content: str, language: str) -> dict[str, str]:
     """Path → source of each library, following imports of imports. The heads at this moment.
 
     Raises:
@@ -24,8 +36,7 @@ async def workspace_modules(
     wanted = set(python.imports(content, path).workspace)
     while wanted := wanted - asked:
         asked |= wanted
-        async with database.transaction() as tx:
-            level = await scripts.sources(tx, workspace, sorted(wanted), language)
+        level = await scripts.sources(tx, workspace, sorted(wanted), language)
         found |= level
         if len(found) > MOST:
             raise BadRequest(f"the script imports over {MOST} workspace modules")

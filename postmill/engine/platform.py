@@ -1,10 +1,13 @@
-"""The direct form of the worker's five calls: straight to the queue. A remote worker's form speaks HTTP."""
+"""The direct form of the worker's six calls: straight to the queue. A remote worker's form speaks HTTP."""
 
 from collections.abc import Callable
 
 from postmill.engine import finish as ending
 from postmill.engine.context import contextual
+from postmill.engine.dependencies import wanted_text
+from postmill.engine.job_secrets import job_secrets
 from postmill.engine.modules import workspace_modules
+from postmill.environments.sources import sources
 from postmill.executors.contract import Task
 from postmill.failpoint import failpoint
 from postmill.model.errors import LostLease
@@ -13,7 +16,7 @@ from postmill.queue.beat import beat
 from postmill.queue.claim import Wanted, claim
 from postmill.queue.wake import Wake
 from postmill.settings import Settings
-from postmill.store import jobs
+from postmill.store import jobs, streams
 from postmill.store.db import Database
 
 
@@ -33,6 +36,7 @@ class DirectPlatform:
         self._settings = settings
         self._worker = worker
         self._token_of = token_of
+        self._secrets = sources(settings).secrets
 
     def _wanted(self, count: int) -> Wanted | None:
         if count <= 0:
@@ -61,6 +65,12 @@ class DirectPlatform:
             await jobs.append_log(tx, job.id, job.lease, position, text)
         self._wake.changed([job.id])
 
+    async def append_stream(self, job: ClaimedJob, position: int, text: str) -> None:
+        failpoint("before_log")
+        async with self._database.transaction() as tx:
+            await streams.append(tx, job.id, job.lease, position, text)
+        self._wake.changed([job.id])
+
     async def finish(self, job: ClaimedJob, result: Result | None, claim_next: int) -> list[ClaimedJob]:
         failpoint("before_finish")
         if result is None:
@@ -80,13 +90,27 @@ class DirectPlatform:
 
     async def resolve(self, job: ClaimedJob) -> Task:
         modules = await workspace_modules(self._database, job.workspace_id, job.script_path, job.content, job.language)
+        requirements = await wanted_text(self._database, job, modules)
         failpoint("after_resolve")
+        token = self._token_of(job)
         context = contextual(
             job,
-            token=self._token_of(job),
+            token=token,
             base_url=self._settings.public_url,
             internal_url=self._settings.internal_url,
             worker_group=self._worker.worker_group,
         )
         own = dict(entry.partition("=")[::2] for entry in job.envs)
-        return Task(language=job.language, content=job.content, args=job.args, modules=modules, env={**own, **context})
+        return Task(
+            language=job.language,
+            content=job.content,
+            args=job.args,
+            modules=modules,
+            env={**own, **context},
+            kind="dependencies" if job.kind == "dependencies" else "script",
+            workspace=job.workspace_id,
+            lock=job.lock or "",
+            dedicated=job.dedicated,
+            requirements=requirements,
+            secrets=(*job_secrets(job, token), *self._secrets),
+        )

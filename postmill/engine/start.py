@@ -71,6 +71,10 @@ class Starter:
         script = await scripts.answer(cursor)
         if script is None:
             raise NotFound(f"script {path} (deploy one with scripts/create, or see scripts/list)")
+        if script.lock is None:
+            # Its dependencies are not resolved (yet): the version before it goes on serving.
+            async with self._database.transaction(actor) as tx:
+                script = await scripts.locked_before(tx, script) or script
         return await self._run(actor, script, arguments, options)
 
     async def run_hash(self, actor: Actor, hash_: int, arguments: Arguments, options: RunOptions) -> UUID:
@@ -110,7 +114,7 @@ class Starter:
     async def _run(self, actor: Actor, script: Script, arguments: Arguments, options: RunOptions) -> UUID:
         if script.no_main:
             raise BadRequest(f"{script.path} has no main function: it is a library, to be imported")
-        if script.lock_error:
+        if script.lock is None and script.lock_error:
             raise BadRequest(f"{script.path} cannot run, its dependencies were not resolved: {script.lock_error}")
         _refuse(check_arguments(script.schema or {}, arguments.values, strict=script.strict))
         if script.visible_to_runner_only:

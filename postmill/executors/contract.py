@@ -34,7 +34,9 @@ class Task:
     """The packages it runs with, as the resolver printed them, with hashes; "" for the standard library alone."""
     requirements: str = ""
     """What it wants where `lock` is not known, or is to be found anew: resolved before it runs."""
-    options: Options = Options()
+    dedicated: bool = False
+    """One process serves many calls of it."""
+    options: Options = field(default_factory=Options)
     """What the script asks for itself, below the worker's own bounds."""
     secrets: tuple[str, ...] = ()
     """Values that the log must not show."""

@@ -4,12 +4,18 @@ How values become JSON is told in `python_result.py`, and back in `python_argume
 """
 
 import functools
+import hashlib
+import sys
+from dataclasses import replace
 
 from postmill.executors import reply
 from postmill.executors.contract import Command, Ended, Limits, Outcome, Task
+from postmill.language.python import imports
 from postmill.sandbox.command import Runtime
 from postmill.sandbox.host import interpreter
+from postmill.sandbox.zygote import COMMON
 
+_LIGHT = frozenset({*COMMON, *sys.builtin_module_names, "abc", "enum", "io", "operator", "os", "string", "types"})
 _RUNNER = "postmill.executors.python_runner"
 
 
@@ -29,7 +35,8 @@ class Python:
             env=task.env,
             files=files,
             owner=task.workspace,
-            runtime=runtime(),
+            warm=_identity(task) if task.dedicated else "",
+            runtime=replace(runtime(), imports=worth_loading(task.content)),
         )
 
     def outcome(self, task: Task, limits: Limits, ended: Ended) -> Outcome:
@@ -50,11 +57,23 @@ class Python:
         return reply.no_result(ended)
 
 
+def _identity(task: Task) -> str:
+    """What calls of one process have in common: the code, and what it was deployed with."""
+    own = sorted((name, value) for name, value in task.env.items() if not name.startswith(("WM_", "BASE_")))
+    what = (task.content, task.entrypoint, task.lock, sorted(task.modules.items()), own)
+    return hashlib.sha256(repr(what).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 @functools.cache
 def runtime() -> Runtime:
     """The interpreter of this process with the runner loaded."""
     executable, prefix = interpreter()
     return Runtime(executable=executable, prefix=prefix, runner=_RUNNER)
+
+
+def worth_loading(source: str) -> tuple[str, ...]:
+    """What a script imports, and a fork-server does not have loaded anyway."""
+    return tuple(name for name in imports(source).modules if name not in _LIGHT)
 
 
 def _source(text: str) -> bytes:

@@ -17,6 +17,7 @@ from postmill.executors.python_result import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
 REPLY_FD = 3
@@ -28,32 +29,55 @@ _NO_MEMORY = b'E{"name": "MemoryError", "message": "", "stack": ""}'
 
 def main(entrypoint: str) -> NoReturn:
     """One job. Ends the process whatever threads and exit handlers the script left."""
-    born = _getpid()
-    job = os.getcwd()
-    sys.path.insert(0, job)
-    os.set_inheritable(REPLY_FD, False)
-    # The fork-server's own streams belong to other files.
-    sys.stdout = sys.__stdout__ = open(1, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]
-    streams = (sys.stdout, sys.stderr)
+    born, job = begin()
     reply = run(entrypoint, job)
-    for stream in streams:
-        try:
-            stream.flush()
-        except Exception:
-            # Closed by the script, or its disk is full: the result counts all the same.
-            pass
+    flush()
     # A child that the script forked and let return from main has no result to give.
     if _getpid() == born:
         send(reply)
     _exit(0 if reply[:1] == b"R" else 1)
 
 
-def run(entrypoint: str, job: str) -> bytes:
+def serve(entrypoint: str, next_call: Callable[[], bool]) -> NoReturn:
+    """One call after another of a script that is loaded once; each reply has its length before it."""
+    born, job = begin()
+    more = True
+    while more:
+        reply = run(entrypoint, job, keep=True)
+        flush()
+        if _getpid() != born:
+            _exit(0)
+        send(len(reply).to_bytes(4, "big") + reply)
+        more = next_call()
+    _exit(0)
+
+
+def begin() -> tuple[int, str]:
+    """Streams and paths as a script expects them. Returns this process's pid, and the job's directory."""
+    job = os.getcwd()
+    sys.path.insert(0, job)
+    os.set_inheritable(REPLY_FD, False)
+    # The fork-server's own streams belong to other files.
+    sys.stdout = sys.__stdout__ = open(1, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # type: ignore[misc]
+    return _getpid(), job
+
+
+def flush() -> None:
+    """All that was printed goes before the reply."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except Exception:
+            # Closed or replaced by the script, or its disk is full: the result counts all the same.
+            pass
+
+
+def run(entrypoint: str, job: str, *, keep: bool = False) -> bytes:
     """The reply: 'R' and the result as JSON, or 'E' and the error."""
     try:
         try:
-            return b"R" + dump(call(entrypoint, job))
+            return b"R" + dump(call(entrypoint, job, keep))
         except SystemExit as stop:
             if stop.code in (None, 0):
                 return b"Rnull"
@@ -64,10 +88,12 @@ def run(entrypoint: str, job: str) -> bytes:
         return _NO_MEMORY
 
 
-def call(entrypoint: str, job: str) -> object:
+def call(entrypoint: str, job: str, keep: bool) -> object:
     """What main returns, awaited where it is to be."""
     given = arguments(job)
-    module = load(f"{job}/script.py")
+    module = sys.modules.get("script") if keep else None
+    if module is None:
+        module = load(f"{job}/script.py")
     function = getattr(module, entrypoint, None)
     if not callable(function):
         raise Refused("NameError", f"the script defines no function {entrypoint!r}")
@@ -113,12 +139,7 @@ def send_piece(piece: object) -> None:
         text = dump(piece).decode() + "\n"
         sys.setrecursionlimit(depth)
         sys.set_int_max_str_digits(digits)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:
-            # Closed or replaced by the script.
-            pass
+    flush()
     send(b"\x1eWM_STREAM: " + _string(text).encode("utf-8", "replace") + b"\n", OUTPUT_FD)
 
 
@@ -146,7 +167,12 @@ def load(path: str) -> types.ModuleType:
     module = types.ModuleType("script")
     module.__file__ = path
     sys.modules["script"] = module
-    exec(code, module.__dict__)
+    try:
+        exec(code, module.__dict__)
+    except BaseException:
+        # Half of a module is none.
+        del sys.modules["script"]
+        raise
     return module
 
 

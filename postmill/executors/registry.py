@@ -1,10 +1,14 @@
 """Which languages there are, and the one way to start a job in any of them."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 
+from postmill.environments.python import Environment, PythonEnvironments
 from postmill.executors.bash import Bash
-from postmill.executors.contract import EndReason, Executor, Limits, OnOutput, Outcome, Task
+from postmill.executors.contract import Command, Ended, EndReason, Executor, Limits, OnOutput, Outcome, Task
 from postmill.executors.python import Python
+from postmill.executors.python_dependencies import PythonDependencies
 from postmill.model.errors import BadRequest
 from postmill.sandbox.process import Process
 from postmill.sandbox.servers import Sandbox
@@ -30,6 +34,10 @@ class JailedRun:
     def pidfd(self) -> int:
         return self._process.pidfd
 
+    def on_end(self, call: Callable[[], None]) -> None:
+        """Call this once nothing of the job is left."""
+        self._process.on_end(call)
+
     def kill(self, reason: EndReason) -> None:
         self._process.kill(reason)
 
@@ -40,15 +48,71 @@ class JailedRun:
         return await asyncio.to_thread(self._executor.outcome, self._task, self._limits, ended)
 
 
-async def start(sandbox: Sandbox, task: Task, limits: Limits, slot: int, on_output: OnOutput) -> JailedRun:
-    """Start a job. `slot` is the worker's number for its place: two jobs at once must not share one.
+class Executors:
+    """Starts jobs on this machine, in whatever language."""
 
-    Raises:
-        BadRequest: the task cannot be run; the message is for its author.
-        SandboxError: no jail can be made.
-    """
-    executor = _EXECUTORS.get(task.language)
-    if executor is None:
-        raise BadRequest(f"language {task.language!r} is not supported yet; there are {', '.join(LANGUAGES)}")
-    command = executor.prepare(task, limits)
-    return JailedRun(task, limits, executor, await sandbox.start(command, limits, slot, on_output))
+    def __init__(self, sandbox: Sandbox, environments: PythonEnvironments) -> None:
+        self._sandbox = sandbox
+        self._environments = environments
+
+    async def start(self, task: Task, limits: Limits, slot: int, on_output: OnOutput) -> JailedRun:
+        """Start a job, after its packages were installed where that is to do. May be cancelled.
+
+        `slot` is the worker's number for its place: two jobs at once must not share one.
+
+        Raises:
+            BadRequest: the task cannot be run; the message is for its author.
+            InstallError, ResolveError: its packages cannot be had, in the words of who tried.
+            SandboxError: no jail can be made.
+        """
+        executor = _EXECUTORS.get(task.language)
+        if executor is None:
+            raise BadRequest(f"language {task.language!r} is not supported yet; there are {', '.join(LANGUAGES)}")
+        if task.kind == "dependencies":
+            resolver = PythonDependencies(self._environments.sources)
+            return await self._begin(resolver, task, resolver.limits(limits), slot, on_output)
+        if task.language == "python3" and (task.lock or task.requirements):
+            return await self._with_packages(executor, task, limits, slot, on_output)
+        return await self._begin(executor, task, limits, slot, on_output)
+
+    async def _begin(
+        self,
+        executor: Executor,
+        task: Task,
+        limits: Limits,
+        slot: int,
+        on_output: OnOutput,
+        environment: Environment | None = None,
+    ) -> JailedRun:
+        command = executor.prepare(task, limits)
+        if environment is not None and command.runtime is not None:
+            runtime = replace(
+                command.runtime,
+                executable=environment.executable,
+                prefix=environment.prefix,
+                directory=environment.directory,
+            )
+            command = replace(command, runtime=runtime)
+        return JailedRun(task, limits, executor, await self._sandbox.start(command, limits, slot, on_output))
+
+    async def _with_packages(
+        self, executor: Executor, task: Task, limits: Limits, slot: int, on_output: OnOutput
+    ) -> JailedRun:
+        async def jailed(command: Command, bounds: Limits, output: OnOutput) -> Ended:
+            return await (await self._sandbox.start(command, bounds, slot, output)).wait()
+
+        held = await self._environments.provide(
+            task.lock,
+            task.requirements,
+            jailed,
+            on_output,
+            owner=task.workspace,
+            on_note=lambda line: on_output(f"[{line}]\n".encode()),
+        )
+        try:
+            run = await self._begin(executor, task, limits, slot, on_output, held.environment)
+        except BaseException:
+            held.release()
+            raise
+        run.on_end(held.release)
+        return run

@@ -7,6 +7,7 @@ stands for) → `python_types` (annotations → schemas) with `python_classes` a
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from postmill.language.docstring import Docstring, read_docstring
@@ -85,11 +86,21 @@ def _property(argument: ast.arg, default: ast.expr | None, about: Docstring, rea
     return {**schema, "description": words}
 
 
+_REMEMBERED = 64 * 1024
+"""Characters of a source whose imports are remembered."""
+
+
 def imports(source: str, path: str | None = None) -> Imports:
     """What `source` imports. `path` is the script's own (`f/team/report`); without it relative imports are left out.
 
     Never raises; of a broken source, what could be read. Imports below `if TYPE_CHECKING` are left out.
     """
+    # The same scripts run again and again.
+    return _imports_of(source, path) if len(source) <= _REMEMBERED else _imports_of.__wrapped__(source, path)
+
+
+@lru_cache(maxsize=256)
+def _imports_of(source: str, path: str | None) -> Imports:
     workspace: dict[str, None] = {}
     modules: dict[str, None] = {}
     for parts, names in _imported(parse_module(source).tree, path):

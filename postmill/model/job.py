@@ -43,7 +43,7 @@ class NewJob:
 
     id: UUID = field(default_factory=new_id)
     workspace_id: str
-    kind: Literal["script", "preview"]
+    kind: Literal["script", "preview", "dependencies"]
     language: str
     tag: str
     created_by: str
@@ -99,6 +99,13 @@ class ClaimedJob:
     cache_key: bytes | None
     perpetual: bool
     envs: list[str]
+    stream_position: int = 0
+    """Characters that earlier attempts streamed."""
+    lock: str | None = None
+    """Of the script's version; None when there is none yet."""
+    dedicated: bool = False
+    secret_schema: str | None = None
+    """The script's schema as JSON text, when a field of it may be a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +116,8 @@ class Result:
     result: str
     end_reason: str | None = None
     memory_peak: int = 0
+    labels: tuple[str, ...] = ()
+    """What the result adds to the labels of the job (`wm_labels`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

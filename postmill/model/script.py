@@ -6,6 +6,7 @@ import string
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,7 +20,6 @@ _Seconds = Annotated[int, Field(gt=0, le=10 * 366 * 86400)]
 NOT_YET = (
     "is_template",
     "codebase",
-    "dedicated_worker",
     "debounce_key",
     "debounce_delay_s",
     "debounce_args_to_accumulate",
@@ -67,10 +67,11 @@ class NewScript(BaseModel):
     skip_draft_deletion: bool | None = None
     """Keep the deployer's draft of this path."""
     labels: list[Annotated[str, Field(min_length=1, max_length=100)]] | None = None
+    dedicated_worker: bool | None = None
+    """One warm process serves many calls."""
 
     is_template: bool | None = None
     codebase: str | None = None
-    dedicated_worker: bool | None = None
     debounce_key: str | None = None
     debounce_delay_s: int | None = None
     debounce_args_to_accumulate: list[str] | None = None
@@ -94,6 +95,8 @@ class NewScript(BaseModel):
                 raise BadRequest(f"{name}: not available in this version of Postmill; leave it out")
         if self.concurrent_limit is None and (self.concurrency_key or self.concurrency_time_window_s):
             raise BadRequest("concurrency_key and concurrency_time_window_s have no effect without concurrent_limit")
+        if self.dedicated_worker and self.language != "python3":
+            raise BadRequest("dedicated_worker: only scripts in python3 can be kept warm")
         if self.restart_unless_cancelled and self.cache_ttl:
             raise BadRequest("cache_ttl: the runs of a perpetual script are never answered from the cache")
         for entry in self.envs or ():
@@ -120,6 +123,8 @@ class Script:
     schema: dict[str, Any] | None
     lock: str | None
     lock_error: str | None
+    lock_job: UUID | None
+    """The dependency job whose answer counts."""
     no_main: bool
     tag: str | None
     timeout_s: int | None
@@ -131,6 +136,7 @@ class Script:
     delete_after_s: int | None
     restart_unless_cancelled: bool
     visible_to_runner_only: bool
+    dedicated_worker: bool
     strict: bool
     envs: list[str]
     labels: list[str]

@@ -49,6 +49,7 @@ async def finish(tx: Connection, ending: Ending, result: Result) -> Cursor | Non
         result_blob=large,
         end_reason=result.end_reason,
         memory_peak=result.memory_peak,
+        labels=result.labels,
     )
     if large:
         await jobs.drop_blob_of_canceled(tx, ending.id)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from postmill.sandbox import landlock, seccomp
-from postmill.sandbox.root import JOB, SHARED, SLOTS
+from postmill.sandbox.root import COVERED, JOB, SHARED, SLOTS, covered
 from postmill.sandbox.syscalls import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -75,11 +75,15 @@ class Jail:
         self.without = without
         self._runner = runner
         self._root = bool(config["root"])
-        self._filter = seccomp.program() if "seccomp" not in without else b""
+        # Both ask for it to be there first.
+        lasting = "no_new_privs" not in without
+        self._filter = seccomp.program() if lasting and "seccomp" not in without else b""
         self._filter_memory = ctypes.create_string_buffer(self._filter, max(1, len(self._filter)))
-        self._scopes = landlock.scopes() if "landlock" not in without else -1
+        self._landlock = lasting and "landlock" not in without
+        self._scopes = landlock.scopes() if self._landlock else -1
         self._plans: dict[str, Plan] = {}
         self._uid = int(config["uid"] or 0) if "user_namespace" in without else 0
+        self._covered = covered(config["directories"])
         self._readable = (*config["directories"], *config["etc"], "/proc")
         self._shared_uid = "user_namespace" in without and (not self._root or "uid" in without)
 
@@ -113,9 +117,15 @@ class Jail:
         if "tmpfs" not in without:
             size = 0 if "limit_disk" in without else limits["disk"]
             inodes = 0 if "limit_inodes" in without else limits["inodes"]
-            owner = f",uid={slot + 1},gid={slot + 1}" if self._root and "uid" not in without else ""
+            uid = self._uid + slot + 1
+            owner = f",uid={uid},gid={uid}" if self._root and "uid" not in without else ""
             yield _tmpfs("/tmp", size, inodes, "mode=1777")
             yield _tmpfs(JOB, size, inodes, f"mode=0755{owner}")
+            for number, path in enumerate(self._covered):
+                parts = path.split("/")
+                for depth in range(3, len(parts) + 1):
+                    yield Call("mkdirat", -100, "/".join(parts[:depth]), 0o755)
+                yield Call("mount", f"{COVERED}/{number}", path, None, MS_BIND | MS_REC, None)
             yield _tmpfs("/dev/shm", min(size, _SHM_AT_MOST), inodes, "mode=1777")
         options = "newinstance,ptmxmode=0666,mode=0620"
         yield Call("mount", "devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
@@ -147,7 +157,8 @@ class Jail:
         yield Call("umask", 0o022)
         if "capabilities" not in self.without:
             yield Call("capset", struct.pack("Ii", _CAPABILITY_VERSION_3, 0), bytes(24))
-        yield Call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if "no_new_privs" not in self.without:
+            yield Call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if self._scopes >= 0:
             yield Call("landlock_restrict_self", self._scopes, 0)
 
@@ -214,7 +225,7 @@ class Jail:
             # Counted together with all else that this user runs.
             most = plan.limits["pids"] + _tasks_of_this_user()
             resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-        if "landlock" not in self.without:
+        if self._landlock:
             landlock.restrict(read=self._readable, write=(place,))
 
     def _wait_and_run(self, place: str, job: int, stdout: int, stderr: int) -> None:
@@ -234,6 +245,10 @@ class Jail:
 
     def _run(self, place: str, head: dict[str, Any], content: memoryview) -> None:
         os.chdir(place + JOB)
+        if "tmpfs" in self.without:
+            for name, _ in head["files"]:
+                if os.path.exists(name):
+                    os.unlink(name)
         _lay_out(head["files"], content)
         if place:
             # What says /job or /tmp means those of this job.
@@ -245,6 +260,8 @@ class Jail:
         os.environ.update(head["env"])
         os.write(REPLY, b"S")
         if head["call"] is not None and self._runner is not None:
+            if head["warm"]:
+                self._runner.serve(head["call"], _next_call)
             self._runner.main(head["call"])
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
@@ -253,6 +270,18 @@ class Jail:
             os.close(REPLY)
         os.set_inheritable(head["reply_fd"], True)
         os.execve(head["argv"][0], head["argv"], os.environ)
+
+
+def _next_call() -> bool:
+    """Wait for another call of the same, and put its arguments and environment in place; False when none will come."""
+    message = _receive(REPLY)
+    if message is None:
+        return False
+    head, content = message
+    _lay_out(head["files"], content)
+    os.environ.clear()
+    os.environ.update(head["env"])
+    return True
 
 
 def _tasks_of_this_user() -> int:

@@ -90,18 +90,27 @@ class ForkServer:
         said = os.memfd_create("said")
         uid = None if host.first_uid is None else _block(host.first_uid, host.uids, slots + 1)
         with theirs, _memfd(_config(host, runtime, slots, without, netns, uid, jobs)) as config:
+            passed = (config, theirs.fileno(), *([] if netns is None else [netns]))
+            if "descriptors" in without:
+                for fd in passed:
+                    os.set_inheritable(fd, True)
+            if jobs and uid is not None:
+                # Its own, where it is not root any more.
+                inside = "user_namespace" not in without
+                os.chown(jobs, uid if inside else -1, uid if inside else -1)
             try:
                 popen = subprocess.Popen(
                     [
                         runtime.executable, "-I", "-S", "-B", "-X", "utf8",
                         str(Path(__file__).with_name("outer.py")), str(config), str(theirs.fileno()), own_mark(),
                     ],
-                    env=_ENV,
+                    env=_ENV if "environment" not in without else os.environ | _ENV,
                     cwd="/",
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=said,
-                    pass_fds=(config, theirs.fileno(), *([] if netns is None else [netns])),
+                    pass_fds=passed if "descriptors" not in without else (),
+                    close_fds="descriptors" not in without,
                     start_new_session=True,
                 )  # fmt: skip
             except OSError as error:

@@ -39,6 +39,7 @@ def message(command: Command) -> bytes:
             "env": environment(command.env),
             "files": [(_inside(name), len(content)) for name, content in command.files.items()],
             "split": command.split_output,
+            "warm": bool(command.warm),
             "reply_fd": command.reply_fd,
         }
     ).encode()

@@ -16,6 +16,7 @@ not that user namespace's to make more of. An ordinary user's jail is a user nam
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -104,21 +105,32 @@ def _init(config: dict[str, Any], without: frozenset[str], control: int, runner:
         # Also the proof that the parent was there when die_with_parent was called: it writes, or this ends here.
         if os.read(go, 1) != b"g":
             os._exit(1)
-        os.close(go)
         os.close(ask)
         if config["root"] and "user_namespace" not in without:
             os.setgroups([])
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
+            # A change of uid had ended the first one.
+            die_with_parent(signal.SIGKILL)
+            _still_there(go)
             if _again(without):
                 # In namespaces that belong to the user namespace: more can be made of these, and mounts added.
                 root.mount_proc()
+        os.close(go)
         if "pid_namespace" in without:
             set_subreaper()
         code = _serve(config, without, control, runner)
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     os._exit(code)
+
+
+def _still_there(go: int) -> None:
+    """The parent keeps the other end of this pipe open for as long as it lives."""
+    poll = select.poll()
+    poll.register(go, 0)
+    if poll.poll(0):
+        os._exit(1)
 
 
 def _again(without: frozenset[str]) -> bool:

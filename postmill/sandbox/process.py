@@ -105,6 +105,9 @@ class Process:
         self._loop.add_reader(self._child.channel, self._read_reply)
         for fd in self._open_outputs:
             self._loop.add_reader(fd, self._read_output, fd)
+        self._watch()
+
+    def _watch(self) -> None:
         self._later("timeout", self._limits.timeout, self._time_out)
         self._later("sample", _FIRST_SAMPLE_S, self._sample)
 
@@ -180,8 +183,9 @@ class Process:
     # The end --------------------------------------------------------------------------------------------------------
 
     def _end(self) -> None:
-        for timer in (*self._timers.values(), *([self._window] if self._window else ())):
-            timer.cancel()
+        self._stop_timers()
+        if self._window is not None:
+            self._window.cancel()
         for fd in (self._child.status, self._child.channel, *self._open_outputs):
             self._loop.remove_reader(fd)
         self._loop.remove_writer(self._child.channel)
@@ -190,6 +194,10 @@ class Process:
         for fd in (self._child.channel, self._child.status, self._child.program, *self._child.outputs):
             os.close(fd)
         self._ended.set_result(self._summary(told))
+
+    def _stop_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
 
     def _drain(self) -> None:
         """What was written before the end. Bounded, as a descriptor may have been passed out of the jail."""

@@ -4,7 +4,7 @@ Runs inside the jail that is being made: standard library only.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from postmill.sandbox.syscalls import (
     MS_BIND,
@@ -33,13 +33,15 @@ _DEVICE_LINKS = {
     "stderr": "/proc/self/fd/2",
     "ptmx": "pts/ptmx",
 }
+COVERED = "/run/covered"
+"""Below it, by number, directories that a job's own /tmp or /job covers."""
 _NEW = "/tmp"
 """Where the new root grows: a directory that every system has."""
 _READ_ONLY = MS_RDONLY | MS_NOSUID | MS_NODEV
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
-def build(directories: Iterable[str], links: Iterable[tuple[str, str]], etc: Iterable[str], slots: int) -> None:
+def build(directories: Sequence[str], links: Iterable[tuple[str, str]], etc: Iterable[str], slots: int) -> None:
     """Mount it and make it the root directory of this mount namespace. /proc is that of the caller's pid namespace."""
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     # From the new root on, sources below /tmp would be covered.
@@ -49,6 +51,8 @@ def build(directories: Iterable[str], links: Iterable[tuple[str, str]], etc: Ite
     mount("tmpfs", _NEW, "tmpfs", MS_NOSUID | MS_NODEV, "size=4m,mode=0755")
     for path, fd in held.items():
         _bind(f"{proc}/{fd}", _NEW + path)
+    for number, path in enumerate(covered(directories)):
+        _bind(f"{proc}/{held[path]}", f"{_NEW}{COVERED}/{number}")
     for path, target in links:
         os.symlink(target, _NEW + path)
     _identity()
@@ -67,6 +71,11 @@ def build(directories: Iterable[str], links: Iterable[tuple[str, str]], etc: Ite
     umount("/old")
     os.rmdir("/old")
     mount(None, "/", None, MS_BIND | MS_REMOUNT | _READ_ONLY)
+
+
+def covered(directories: Iterable[str]) -> list[str]:
+    """Those that a job would not see for its own directories: an installation below /tmp."""
+    return [path for path in directories if path.startswith(("/tmp/", f"{JOB}/"))]
 
 
 def mount_proc(root: str = "") -> None:

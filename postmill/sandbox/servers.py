@@ -20,6 +20,7 @@ from postmill.sandbox.fork_server import SEALED, Child, ForkServer
 from postmill.sandbox.host import Host, interpreter, survey
 from postmill.sandbox.message import message
 from postmill.sandbox.process import Process
+from postmill.sandbox.warm import Warm
 
 log = logging.getLogger("postmill.sandbox")
 
@@ -29,7 +30,11 @@ AGE_AT_MOST_S = 3600.0
 _LOOK_S = 5.0
 """Between two looks at how much memory servers and spares take."""
 
+_WARM_AT_MOST = 4
+"""Processes of dedicated scripts that wait in one slot."""
+
 Key = tuple[str, Runtime, str]
+WarmKey = tuple[int, str, str, str, tuple[int, ...], Runtime | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -40,9 +45,23 @@ class _Place:
     server: asyncio.Task[ForkServer]
     spares: dict[int, Child] = field(default_factory=dict)
     refilling: set[int] = field(default_factory=set)
+    shared: set[int] = field(default_factory=set)
+    """Slots that have something at /shared."""
     loaded: set[str] = field(default_factory=set)
     running: int = 0
     used: float = 0.0
+
+    @property
+    def ready(self) -> bool:
+        return self.server.done() and not self.server.cancelled() and self.server.exception() is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A warm process, and the fork-server that it came from."""
+
+    process: Warm
+    place: _Place
 
 
 class Sandbox:
@@ -71,6 +90,7 @@ class Sandbox:
         # For jobs without a root directory of their own.
         self._jobs = tempfile.TemporaryDirectory(prefix="postmill-jobs-") if "mount_namespace" in without else None
         self._places: dict[Key, _Place] = {}
+        self._warm: dict[WarmKey, _Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._looked = time.monotonic()
 
@@ -82,26 +102,68 @@ class Sandbox:
             SandboxError: no process can be made here; the message says what to change.
         """
         told = message(command)
+        if command.warm and (waiting := self._waiting(command, limits, slot)) is not None:
+            waiting.process.again(limits, on_output)
+            return self._call(waiting, told, self._warm_key(command, limits, slot), command)
         place = self._place(command)
         place.running += 1
         place.used = time.monotonic()
         try:
             child = await self._child(place, command, limits, slot)
-            process = Process(child, limits, on_output, split_output=command.split_output)
+            if command.warm:
+                process: Process = Warm(child, limits, on_output)
+            else:
+                process = Process(child, limits, on_output, split_output=command.split_output)
         except BaseException:
             place.running -= 1
             raise
-        process.on_end(lambda: self._ended(place, slot, command))
-        process.send(told)
+        if isinstance(process, Warm):
+            place.running -= 1
+            self._call(_Waiting(process, place), told, self._warm_key(command, limits, slot), command)
+        else:
+            process.on_end(lambda: self._ended(place, command))
+            process.send(told)
         if self._sealed_as_spare(limits) and command.network != "none":
             self._later(self._refill(place, slot))
         return process
+
+    def _warm_key(self, command: Command, limits: Limits, slot: int) -> WarmKey:
+        sealed = tuple(getattr(limits, name) for name in SEALED)
+        return slot, command.owner, command.warm, command.network, sealed, command.runtime
+
+    def _waiting(self, command: Command, limits: Limits, slot: int) -> _Waiting | None:
+        found = self._warm.pop(self._warm_key(command, limits, slot), None)
+        if found is not None and not found.process.usable:
+            found.process.retire()
+            return None
+        return found
+
+    def _call(self, warm: _Waiting, told: bytes, key: WarmKey, command: Command) -> Warm:
+        """Give it a call; afterwards it waits for the next one, with at most so many others of its slot."""
+
+        def keep() -> None:
+            self._ended(warm.place, command)
+            if not warm.process.usable:
+                return warm.process.retire()
+            others = [other for other in self._warm if other[0] == key[0]]
+            for other in others[: max(0, len(others) + 1 - _WARM_AT_MOST)]:
+                self._warm.pop(other).process.retire()
+            self._warm[key] = warm
+
+        warm.place.running += 1
+        warm.place.used = time.monotonic()
+        warm.process.on_end(keep)
+        warm.process.send(told)
+        return warm.process
 
     async def close(self) -> None:
         """End every fork-server, with all jobs that still run."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        warm, self._warm = list(self._warm.values()), {}
+        for each in warm:
+            each.process.retire()
         places, self._places = list(self._places.values()), {}
         for place in places:
             await self._end(place)
@@ -112,13 +174,39 @@ class Sandbox:
         """Have a spare ready for commands like this."""
         await self._refill(self._place(command), slot)
 
+    async def share(self, owner: str, slot: int, path: str | None) -> None:
+        """Let a directory appear at /shared of a slot's jobs, also of the spare that waits; None takes it away."""
+        for place in list(self._places.values()):
+            if place.key[0] == owner:
+                await (await asyncio.shield(place.server)).share(slot, path)
+                if path is not None:
+                    # A spare that is made meanwhile would keep it for ever.
+                    place.shared.add(slot)
+                else:
+                    place.shared.discard(slot)
+                    self._later(self._refill(place, slot))
+
+    def pids(self) -> list[int]:
+        """Of the outermost processes of the fork-servers."""
+        return [place.server.result().pid for place in self._places.values() if place.ready]
+
+    def owners(self) -> list[str]:
+        """Whose fork-servers there are."""
+        return [owner for owner, _, _ in self._places]
+
+    def spares(self) -> int:
+        """How many wait."""
+        return sum(len(place.spares) for place in self._places.values())
+
     # Servers --------------------------------------------------------------------------------------------------------
 
     def _place(self, command: Command) -> _Place:
         runtime = command.runtime or default_runtime()
         if command.read_only:
             runtime = replace(runtime, read_only=(*runtime.read_only, *command.read_only))
-        key = (command.owner, replace(runtime, imports=()), command.network if command.network == "filtered" else "")
+        # Two at most of the same packages: one that stays light, and one that has loaded what its scripts import.
+        kind = replace(runtime, imports=("…",) if runtime.imports else ())
+        key = (command.owner, kind, command.network if command.network == "filtered" else "")
         place = self._places.get(key)
         if place is not None and self._worn_out(place):
             del self._places[key]
@@ -148,7 +236,7 @@ class Sandbox:
     def _worn_out(self, place: _Place) -> bool:
         if not place.server.done():
             return False
-        if place.server.cancelled() or place.server.exception() is not None:
+        if not place.ready:
             return True
         server = place.server.result()
         old = server.children > CHILDREN_AT_MOST or time.monotonic() - server.started > AGE_AT_MOST_S
@@ -180,7 +268,12 @@ class Sandbox:
         return all(getattr(limits, name) == getattr(self._limits, name) for name in SEALED)
 
     async def _refill(self, place: _Place, slot: int) -> None:
-        if slot in place.spares or slot in place.refilling or self._places.get(place.key) is not place:
+        if (
+            slot in place.spares
+            or slot in place.refilling
+            or slot in place.shared
+            or self._places.get(place.key) is not place
+        ):
             return
         place.refilling.add(slot)
         try:
@@ -196,7 +289,7 @@ class Sandbox:
         else:
             child.discard()
 
-    def _ended(self, place: _Place, slot: int, command: Command) -> None:
+    def _ended(self, place: _Place, command: Command) -> None:
         place.running -= 1
         if command.runtime is not None and not set(command.runtime.imports) <= place.loaded:
             self._later(self._preload(place, command.runtime.imports))
@@ -223,8 +316,8 @@ class Sandbox:
 
     async def _keep_bound(self) -> None:
         sizes = {}
-        for place in self._places.values():
-            if place.server.done() and not place.server.cancelled() and place.server.exception() is None:
+        for place in list(self._places.values()):
+            if place.ready:
                 sizes[place.key] = await asyncio.to_thread(tree.proportional, place.server.result().pid)
         for key in sorted(sizes, key=lambda key: self._places[key].used if key in self._places else 0):
             if sum(sizes.values()) <= self._memory or len(sizes) == 1:

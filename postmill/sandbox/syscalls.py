@@ -49,6 +49,7 @@ _X86 = platform.machine() in ("x86_64", "AMD64")
 _NUMBERS = {
     "capset": (126, 91),
     "landlock_restrict_self": (446, 446),
+    "mkdirat": (258, 34),
     "mount": (165, 40),
     "prctl": (157, 167),
     "prlimit64": (302, 261),

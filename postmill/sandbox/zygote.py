@@ -25,8 +25,18 @@ import types
 from typing import Any, NoReturn
 
 from postmill.sandbox import child
-from postmill.sandbox.root import SLOTS
-from postmill.sandbox.syscalls import CLONE_NEWPID, MS_BIND, MS_SHARED, mount, setns, umount
+from postmill.sandbox.root import JOB, SLOTS
+from postmill.sandbox.syscalls import (
+    CLONE_NEWPID,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOSUID,
+    MS_SHARED,
+    mount,
+    set_subreaper,
+    setns,
+    umount,
+)
 
 COMMON = ("base64", "collections", "contextlib", "datetime", "functools", "itertools", "json", "math", "re", "typing")
 """What scripts import most. Few: each page of memory makes every fork dearer."""
@@ -260,7 +270,13 @@ def _prepare(config: dict[str, Any], without: frozenset[str]) -> str:
     """Import and warm up; returns why this process cannot serve, or ""."""
     if "mount_namespace" not in without:
         mount(None, SLOTS, None, MS_SHARED)
-    os.environ.clear()
+        if "tmpfs" in without:
+            for path in ("/tmp", JOB, "/dev/shm"):
+                mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0777")
+    if "pid_namespace" in without:
+        set_subreaper()
+    if "environment" not in without:
+        os.environ.clear()
     os.environ.update(config["env"])
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     sys.dont_write_bytecode = True

@@ -5,7 +5,7 @@ from typing import Any
 
 _FRAGMENTS: dict[str, bytes] = {
     "created_by": b"job.created_by = %(created_by)s",
-    "label": b"%(label)s = ANY(job.labels)",
+    "label": b"(%(label)s = ANY(job.labels) OR coalesce(%(label)s = ANY(done.labels), false))",
     "worker": b"coalesce(done.worker, queued.worker) = %(worker)s",
     "parent_job": b"job.parent_job = %(parent_job)s",
     "script_path_exact": b"job.script_path = %(script_path_exact)s",

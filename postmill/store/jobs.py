@@ -108,6 +108,7 @@ async def finish(
     result_blob: bool = False,
     end_reason: str | None = None,
     memory_peak: int = 0,
+    labels: Iterable[str] = (),
 ) -> None:
     """Move the job to `job_completed`. Not the owner any more: division by zero, which ends the pipeline."""
     await tx.execute(
@@ -121,6 +122,7 @@ async def finish(
             "result_blob": result_blob,
             "end_reason": end_reason,
             "memory_peak": memory_peak,
+            "labels": list(labels),
         },
     )
 

@@ -36,8 +36,9 @@ WITH hit AS (
            %(trigger_kind)s, clock(), %(priority)s, %(timeout_s)s, %(delete_after_s)s, %(visible_to_owner)s, %(labels)s
     FROM hit RETURNING id, workspace_id
 )
-INSERT INTO job_completed (id, workspace_id, status, result, started_at, duration_ms, attempts, lease, cached, delete_at)
-SELECT definition.id, definition.workspace_id, 'success', hit.result, clock(), 0, 0, 0, true,
+INSERT INTO job_completed (id, workspace_id, status, result, labels, started_at, duration_ms, attempts, lease, cached,
+                           delete_at)
+SELECT definition.id, definition.workspace_id, 'success', hit.result, hit.labels, clock(), 0, 0, 0, true,
        clock() + make_interval(secs => %(delete_after_s)s::integer)
 FROM definition, hit RETURNING id
 
@@ -79,10 +80,15 @@ WITH candidate AS MATERIALIZED (
 SELECT taken.id, taken.lease, taken.attempts, job.workspace_id, job.kind, job.language,
        coalesce(job.content, script.content, '') AS content, job.args::text AS args, job.tag, job.created_by,
        job.permissioned_as, job.email, job.timeout_s, job.scheduled_for, job.script_hash, job.script_path,
-       job.parent_job, job.root_job, job.concurrency_key, job.cache_key, job.perpetual, job.envs,
+       job.parent_job, job.root_job, job.concurrency_key, job.cache_key, job.perpetual, job.envs, script.lock,
+       coalesce(script.dedicated_worker, false) AS dedicated,
        CASE WHEN taken.attempts > 1
             THEN (SELECT coalesce(max(position + length(content)), 0) FROM job_log WHERE job_id = taken.id)
-            ELSE 0 END AS log_position
+            ELSE 0 END AS log_position,
+       CASE WHEN taken.attempts > 1
+            THEN (SELECT coalesce(max(position + length(content)), 0) FROM job_stream WHERE job_id = taken.id)
+            ELSE 0 END AS stream_position,
+       CASE WHEN script.schema::text ~ '"(password|sensitive)"' THEN script.schema::text END AS secret_schema
 FROM taken JOIN job USING (id)
 LEFT JOIN script ON script.workspace_id = job.workspace_id AND script.hash = job.script_hash
 ORDER BY taken.priority DESC, taken.rank, taken.id
@@ -109,7 +115,7 @@ WITH ended AS (
     DELETE FROM job_queue WHERE id = %(id)s AND lease = %(lease)s AND (state = 'running') = %(running)s RETURNING *
 ), done AS (
     INSERT INTO job_completed (id, workspace_id, status, result, result_blob, end_reason, started_at, duration_ms,
-                               attempts, lease, worker, memory_peak, canceled_by, canceled_reason, delete_at)
+                               attempts, lease, worker, memory_peak, canceled_by, canceled_reason, labels, delete_at)
     SELECT ended.id, ended.workspace_id,
            CASE WHEN ended.canceled_by IS NULL THEN %(status)s ELSE 'canceled' END,
            CASE WHEN ended.canceled_by IS NULL THEN %(result)s::json
@@ -122,7 +128,12 @@ WITH ended AS (
            ended.started_at,
            greatest(0, coalesce(extract(epoch FROM clock() - ended.started_at), 0) * 1000)::bigint,
            ended.attempts, ended.lease, ended.worker, %(memory_peak)s,
-           ended.canceled_by, ended.canceled_reason, clock() + make_interval(secs => job.delete_after_s)
+           ended.canceled_by, ended.canceled_reason,
+           CASE WHEN ended.canceled_by IS NULL
+                THEN ARRAY(SELECT label FROM unnest(%(labels)s::text[]) WITH ORDINALITY AS said (label, place)
+                           WHERE label <> ALL (job.labels) ORDER BY place)
+                ELSE '{}' END,
+           clock() + make_interval(secs => job.delete_after_s)
     FROM ended JOIN job USING (id) RETURNING status
 )
 SELECT 1 / count(*) AS guard, min(status) AS status FROM done
@@ -134,12 +145,12 @@ INSERT INTO blob (id, seq, bytes) VALUES (%(id)s, %(seq)s, %(bytes)s)
 DELETE FROM blob USING job_completed WHERE blob.id = %(id)s AND job_completed.id = blob.id AND NOT job_completed.result_blob
 
 -- name: remember_result
-INSERT INTO result_cache (workspace_id, key, job_id, result, expires_at)
-SELECT job.workspace_id, job.cache_key, job.id, done.result, clock() + make_interval(secs => job.cache_ttl_s)
+INSERT INTO result_cache (workspace_id, key, job_id, result, labels, expires_at)
+SELECT job.workspace_id, job.cache_key, job.id, done.result, done.labels, clock() + make_interval(secs => job.cache_ttl_s)
 FROM job JOIN job_completed AS done USING (id)
 WHERE job.id = %(id)s AND done.status = 'success' AND NOT done.result_blob AND job.cache_ttl_s > 0
 ON CONFLICT (workspace_id, key) DO UPDATE
-    SET job_id = excluded.job_id, result = excluded.result, expires_at = excluded.expires_at
+    SET job_id = excluded.job_id, result = excluded.result, labels = excluded.labels, expires_at = excluded.expires_at
 
 -- name: push_again
 -- A perpetual script: the next run of the same definition, unless this one was cancelled.

@@ -5,6 +5,10 @@ WITH old AS (
     ORDER BY completed_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
 ), logs AS (
     DELETE FROM job_log USING old WHERE job_id = old.id
+), streams AS (
+    DELETE FROM job_stream USING old WHERE job_id = old.id
+), progress AS (
+    DELETE FROM job_progress USING old WHERE job_id = old.id
 ), blobs AS (
     DELETE FROM blob USING old WHERE blob.id = old.id
 ), slots AS (
@@ -16,12 +20,14 @@ DELETE FROM job_completed USING old WHERE job_completed.id = old.id RETURNING jo
 DELETE FROM job WHERE id = ANY(%(ids)s) AND NOT EXISTS (SELECT FROM job_queue WHERE job_queue.id = job.id)
 
 -- name: delete_after
--- delete_after_secs: arguments, log and result go; that the job was there stays.
+-- delete_after_secs: arguments, log, result and what was streamed of it go; that the job was there stays.
 WITH due AS (
     SELECT id FROM job_completed WHERE delete_at <= clock() AND NOT deleted
     ORDER BY delete_at LIMIT %(count)s FOR UPDATE SKIP LOCKED
 ), logs AS (
     DELETE FROM job_log USING due WHERE job_id = due.id
+), streams AS (
+    DELETE FROM job_stream USING due WHERE job_id = due.id
 ), blobs AS (
     DELETE FROM blob USING due WHERE blob.id = due.id
 ), cached AS (

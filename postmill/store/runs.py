@@ -43,6 +43,11 @@ class State:
     status: str
     attempts: int
     mem_peak: int | None
+    progress: int | None
+    """Percent; None when the job said nothing of it."""
+    stream_end: int
+    """Characters of the streamed result."""
+    parent_job: UUID | None
 
 
 async def state(tx: Connection, actor: Actor, job: UUID) -> State | None:
@@ -76,17 +81,22 @@ async def blob(tx: Connection, blob_id: UUID) -> AsyncIterator[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogPart:
-    """A stretch of log; `offset` is where the next one begins, and `more` whether there is one already."""
+    """A stretch of log or of a streamed result; `offset` is where the next one begins, `more` whether it is there."""
 
-    text: str
-    offset: int
-    more: bool
+    text: str = ""
+    offset: int = 0
+    more: bool = False
 
 
 async def log(tx: Connection, job: UUID, offset: int) -> LogPart:
     """The log from character `offset` on; at most LOG_PIECES pieces."""
     # One row more than is given tells whether that was all.
     rows = await (await tx.execute(SQL["log"], {"id": job, "offset": offset, "pieces": LOG_PIECES + 1})).fetchall()
+    return part_of(rows, offset)
+
+
+def part_of(rows: list[dict[str, Any]], offset: int) -> LogPart:
+    """What of the pieces (one row more than are given) stands from `offset` on."""
     text = "".join(row["content"] for row in rows[:LOG_PIECES])
     if not rows:
         return LogPart(text="", offset=offset, more=False)

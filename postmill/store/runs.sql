@@ -25,7 +25,8 @@ SELECT row_to_json(wire)::text AS job, wire.state AS state FROM (
         CASE WHEN %(with_code)s THEN coalesce(job.content, script.content) END AS raw_code,
         CASE WHEN %(with_logs)s THEN (SELECT string_agg(content, '' ORDER BY position) FROM job_log
                                       WHERE job_log.job_id = job.id) END AS logs,
-        job.permissioned_as, job.email, job.tag, job.priority, job.labels, job.trigger_kind, job.visible_to_owner,
+        job.permissioned_as, job.email, job.tag, job.priority, job.labels || coalesce(done.labels, '{}') AS labels,
+        job.trigger_kind, job.visible_to_owner,
         false AS is_flow_step, NULL AS schedule_path, NULL AS flow_status, NULL AS raw_flow,
         coalesce(done.deleted, false) AS deleted,
         (nullif(done.memory_peak, 0) / 1024)::integer AS mem_peak,
@@ -44,10 +45,14 @@ SELECT row_to_json(wire)::text AS job, wire.state AS state FROM (
 
 -- name: state
 -- What a watcher compares: cheap, and asked often.
-SELECT coalesce(queued.state = 'running', false) AS running, done.id IS NOT NULL AS completed,
+SELECT coalesce(queued.state = 'running', false) AS running, done.id IS NOT NULL AS completed, job.parent_job,
        coalesce(done.status, '') AS status, coalesce(done.attempts, queued.attempts) AS attempts,
-       (nullif(done.memory_peak, 0) / 1024)::integer AS mem_peak
-FROM job LEFT JOIN job_queue AS queued USING (id) LEFT JOIN job_completed AS done USING (id)
+       (nullif(done.memory_peak, 0) / 1024)::integer AS mem_peak,
+       CASE WHEN done.status = 'success' AND progress.percent IS NOT NULL THEN 100 ELSE progress.percent END AS progress,
+       coalesce((SELECT position + length(content) FROM job_stream WHERE job_id = job.id
+                 ORDER BY position DESC LIMIT 1), 0) AS stream_end
+FROM job LEFT JOIN job_progress AS progress ON progress.job_id = job.id
+    LEFT JOIN job_queue AS queued USING (id) LEFT JOIN job_completed AS done USING (id)
 WHERE job.id = %(id)s AND job.workspace_id = %(workspace)s
   AND (job.visible_to_owner OR job.email = %(email)s OR %(admin)s)
 
@@ -87,7 +92,8 @@ SELECT coalesce(json_agg(wire), '[]')::text AS jobs FROM (
         coalesce(done.canceled_by, queued.canceled_by) AS canceled_by,
         coalesce(done.canceled_reason, queued.canceled_reason) AS canceled_reason,
         job.kind AS job_kind, job.script_path, lpad(to_hex(job.script_hash), 16, '0') AS script_hash, job.language,
-        job.permissioned_as, job.email, job.tag, job.priority, job.labels, job.trigger_kind, job.visible_to_owner,
+        job.permissioned_as, job.email, job.tag, job.priority, job.labels || coalesce(done.labels, '{}') AS labels,
+        job.trigger_kind, job.visible_to_owner,
         false AS is_flow_step, coalesce(done.deleted, false) AS deleted,
         (nullif(done.memory_peak, 0) / 1024)::integer AS mem_peak,
         coalesce(done.worker, queued.worker) AS worker,

@@ -27,6 +27,11 @@ async def lock_path(tx: Connection, workspace: str, path: str) -> None:
     await tx.execute(SQL["lock_path"], {"workspace": workspace, "path": path})
 
 
+async def lock_imports(tx: Connection, workspace: str) -> None:
+    """Wait for others that change what is imported in this workspace. After `lock_path`, never before it."""
+    await tx.execute(SQL["lock_imports"], {"workspace": workspace})
+
+
 async def head(tx: Connection, workspace: str, path: str) -> Script | None:
     """The version that runs by path."""
     return await _one(tx, "head", {"workspace": workspace, "path": path})
@@ -40,6 +45,12 @@ async def ask_head(tx: Connection, workspace: str, path: str) -> Cursor:
 async def answer(cursor: Cursor) -> Script | None:
     row = await cursor.fetchone()
     return _script(row) if row else None
+
+
+async def locked_before(tx: Connection, script: Script) -> Script | None:
+    """The nearest older version of its path whose dependencies are resolved."""
+    parameters = {"workspace": script.workspace_id, "hash": script.hash, "path": script.path}
+    return await _one(tx, "locked_before", parameters)
 
 
 async def latest(tx: Connection, workspace: str, path: str) -> Script | None:

@@ -2,8 +2,26 @@
 -- Deploys of one path come one after the other (a path that is new has no row to lock).
 SELECT pg_advisory_xact_lock(hashtextextended(%(workspace)s || ':' || %(path)s, 0))
 
+-- name: lock_imports
+-- Who changes what is imported in a workspace goes one after the other: else a dependent that is deployed together with
+-- its library could be resolved with the library's earlier head, and be missed when that one looks for its dependents.
+SELECT pg_advisory_xact_lock(hashtextextended('imports:' || %(workspace)s, 0))
+
 -- name: head
 SELECT * FROM script WHERE workspace_id = %(workspace)s AND path = %(path)s AND NOT archived AND NOT deleted
+
+-- name: locked_before
+-- The nearest older version of the same path whose dependencies are resolved.
+WITH RECURSIVE line AS (
+    SELECT parent_hash AS hash, 1 AS depth, false AS found FROM script
+    WHERE workspace_id = %(workspace)s AND hash = %(hash)s
+    UNION ALL
+    SELECT script.parent_hash, line.depth + 1, script.lock IS NOT NULL AND NOT script.deleted
+    FROM line JOIN script ON script.workspace_id = %(workspace)s AND script.hash = line.hash
+    WHERE NOT line.found AND script.path = %(path)s
+)
+SELECT script.* FROM line JOIN script ON script.workspace_id = %(workspace)s AND script.hash = line.hash
+WHERE script.path = %(path)s AND script.lock IS NOT NULL AND NOT script.deleted ORDER BY line.depth LIMIT 1
 
 -- name: latest
 -- The head, or the newest archived version when there is none.
@@ -22,13 +40,15 @@ WHERE workspace_id = %(workspace)s AND path = ANY(%(paths)s) AND language = %(la
 
 -- name: insert
 INSERT INTO script (workspace_id, hash, path, parent_hash, summary, description, content, language, kind, schema, lock,
-                    no_main, tag, timeout_s, priority, concurrent_limit, concurrency_window_s, concurrency_key,
-                    cache_ttl_s, delete_after_s, restart_unless_cancelled, visible_to_runner_only, strict, envs, labels,
+                    lock_job, no_main, tag, timeout_s, priority, concurrent_limit, concurrency_window_s, concurrency_key,
+                    cache_ttl_s, delete_after_s, restart_unless_cancelled, visible_to_runner_only, dedicated_worker, strict, envs,
+                    labels,
                     deployment_message, created_by)
 VALUES (%(workspace_id)s, %(hash)s, %(path)s, %(parent_hash)s, %(summary)s, %(description)s, %(content)s, %(language)s,
-        %(kind)s, %(schema)s, %(lock)s, %(no_main)s, %(tag)s, %(timeout_s)s, %(priority)s, %(concurrent_limit)s,
+        %(kind)s, %(schema)s, %(lock)s, %(lock_job)s, %(no_main)s, %(tag)s, %(timeout_s)s, %(priority)s, %(concurrent_limit)s,
         %(concurrency_window_s)s, %(concurrency_key)s, %(cache_ttl_s)s, %(delete_after_s)s,
-        %(restart_unless_cancelled)s, %(visible_to_runner_only)s, %(strict)s, %(envs)s, %(labels)s,
+        %(restart_unless_cancelled)s, %(visible_to_runner_only)s, %(dedicated_worker)s, %(strict)s, %(envs)s,
+        %(labels)s,
         %(deployment_message)s, %(created_by)s)
 
 -- name: archive_hash

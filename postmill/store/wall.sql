@@ -12,8 +12,9 @@ GRANT INSERT ON account TO postmill_api;
 GRANT SELECT (email, login_type, super_admin, verified, name, company, disabled, created_at) ON account
     TO postmill_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON member, script, draft TO postmill_api;
+GRANT SELECT ON workspace_dependencies TO postmill_api;
 -- Jobs are read here and written by postmill_system alone: no handler can take a lease or end a job.
-GRANT SELECT ON job, job_queue, job_completed, job_log, blob, worker, concurrency_key, concurrency_slot
+GRANT SELECT ON job, job_queue, job_completed, job_log, job_stream, job_progress, blob, worker, concurrency_key, concurrency_slot
     TO postmill_api;
 -- Rows of another workspace are neither seen nor written. `member` is also read across workspaces (whoami, the
 -- list of one's workspaces), always by e-mail.
@@ -21,12 +22,13 @@ DO $$
 DECLARE
     walled text;
 BEGIN
-    FOREACH walled IN ARRAY ARRAY['script', 'draft', 'job', 'job_queue', 'job_completed', 'job_log', 'blob']
+    FOREACH walled IN ARRAY ARRAY['script', 'draft', 'workspace_dependencies', 'job', 'job_queue', 'job_completed', 'job_log', 'job_stream',
+                                'job_progress', 'blob']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
         EXECUTE format('DROP POLICY IF EXISTS own_workspace ON %I', walled);
     END LOOP;
-    FOREACH walled IN ARRAY ARRAY['script', 'draft', 'job', 'job_queue', 'job_completed']
+    FOREACH walled IN ARRAY ARRAY['script', 'draft', 'workspace_dependencies', 'job', 'job_queue', 'job_completed']
     LOOP
         EXECUTE format('CREATE POLICY own_workspace ON %I TO postmill_api USING (workspace_id = (SELECT actor_workspace()))',
                        walled);
@@ -35,5 +37,9 @@ END
 $$;
 CREATE POLICY own_workspace ON job_log TO postmill_api
     USING (EXISTS (SELECT FROM job WHERE job.id = job_log.job_id));
+CREATE POLICY own_workspace ON job_stream TO postmill_api
+    USING (EXISTS (SELECT FROM job WHERE job.id = job_stream.job_id));
+CREATE POLICY own_workspace ON job_progress TO postmill_api
+    USING (EXISTS (SELECT FROM job WHERE job.id = job_progress.job_id));
 CREATE POLICY own_workspace ON blob TO postmill_api
     USING (EXISTS (SELECT FROM job WHERE job.id = blob.id));

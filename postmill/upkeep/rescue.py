@@ -5,7 +5,7 @@ import logging
 from postmill.failpoint import failpoint
 from postmill.queue import rescue as queue_rescue
 from postmill.queue.wake import Wake
-from postmill.store import jobs
+from postmill.store import dependencies, jobs
 from postmill.store.db import Database
 
 log = logging.getLogger("postmill.upkeep")
@@ -26,6 +26,8 @@ class Rescue:
             if not await jobs.anything_to_rescue(tx):
                 return self._period_s
             done = await queue_rescue.rescue(tx)
+            for job in done.ended:
+                await dependencies.settle(tx, job)
             failpoint("in_rescue")
         if done.again or done.ended:
             log.warning("rescued", extra={"again": [str(job) for job in done.again], "ended": len(done.ended)})

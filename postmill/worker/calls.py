@@ -1,4 +1,4 @@
-"""The five calls through which a worker knows the platform."""
+"""The six calls through which a worker knows the platform."""
 
 from typing import Protocol
 
@@ -17,6 +17,9 @@ class Platform(Protocol):
 
     async def append_log(self, job: ClaimedJob, position: int, text: str) -> None:
         """Write a piece of log at `position` (characters). Raises LostLease."""
+
+    async def append_stream(self, job: ClaimedJob, position: int, text: str) -> None:
+        """Write a piece of the streamed result, as `append_log`. Raises LostLease."""
 
     async def finish(self, job: ClaimedJob, result: Result | None, claim_next: int) -> list[ClaimedJob]:
         """End the job (None: hand it back, not run to its end) and claim up to `claim_next`. Raises LostLease."""

@@ -1,7 +1,6 @@
-"""A job's log on its way to the platform: decoded, bounded, written at once and then at most every 100 ms."""
+"""Text on its way to the platform: a job's log, or its streamed result. Written at once, then at most every 100 ms."""
 
 import asyncio
-import codecs
 import contextlib
 from collections.abc import Awaitable, Callable
 
@@ -13,41 +12,23 @@ CHUNK = 256 * 1024
 RETRY_S = 0.5
 
 
-class LogReport:
-    """Collects the output of one attempt. `write` is called in the event loop and never waits."""
+class Report:
+    """Collects text of one attempt. `say` is called in the event loop and never waits."""
 
     def __init__(
-        self, append: Callable[[int, str], Awaitable[None]], position: int, limit: int, on_lost: Callable[[], None]
+        self, append: Callable[[int, str], Awaitable[None]], position: int, on_lost: Callable[[], None]
     ) -> None:
-        """`append(position, text)` writes; `limit` in bytes of output; `on_lost` is called when the lease is lost."""
+        """`append(position, text)` writes; `on_lost` is called when the lease is lost."""
         self._append = append
         self._position = position
-        self._left = limit
-        self._limit = limit
         self._on_lost = on_lost
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._text: list[str] = []
         self._sender: asyncio.Task[None] | None = None
         self._lost = False
         self._closing = asyncio.Event()
 
-    def write(self, data: bytes) -> None:
-        """Take output as it comes; what is over the limit is dropped, with one mark."""
-        if self._left <= 0:
-            return
-        if len(data) > self._left:
-            self._say(self._decoder.decode(data[: self._left]))
-            self._say(f"\n[the log is cut here: it is over {self._limit} bytes (POSTMILL_MAX_LOG)]\n")
-            self._left = 0
-            return
-        self._left -= len(data)
-        self._say(self._decoder.decode(data))
-
-    def note(self, line: str) -> None:
-        """A line of the platform's own."""
-        self._say(f"[{line}]\n")
-
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Add text."""
         if not text or self._lost:
             return
         # Postgres has no NUL in text; U+2400 is its picture.
@@ -76,7 +57,6 @@ class LogReport:
 
     async def close(self) -> None:
         """Write what is left."""
-        self._say(self._decoder.decode(b"", final=True))
         self._closing.set()
         if self._sender is not None:
             await self._sender

@@ -13,12 +13,16 @@ from postmill.failpoint import failpoint
 from postmill.model.errors import LostLease, PostmillError, Unavailable
 from postmill.model.job import ClaimedJob, Result, failure
 from postmill.worker.calls import Platform
-from postmill.worker.report import LogReport
+from postmill.worker.ending import masked_error, result_of, too_long
+from postmill.worker.output import Output
+from postmill.worker.report import Report
 
 log = logging.getLogger("postmill.worker")
 
 RETRY_S = 0.2
 RETRY_AT_MOST_S = 2.0
+LONG = 64 * 1024
+"""A longer result, in characters, is read in a thread: the event loop has beats to send."""
 
 Start = Callable[[Task, Limits, int, OnOutput], Awaitable[Run]]
 """`executors.registry.start`: (task, limits, slot, on_output) → the run."""
@@ -37,6 +41,8 @@ class Running:
 
     job: ClaimedJob
     run: Run | None = None
+    starting: asyncio.Future[Run] | None = None
+    """Under way: packages may have to be installed first."""
     ended_early: EndReason | None = None
     """Asked for before the process was there."""
     lost: bool = False
@@ -48,6 +54,8 @@ class Running:
             self.run.kill(reason)
         elif self.ended_early is None:
             self.ended_early = reason
+            if self.starting is not None:
+                self.starting.cancel()
 
 
 class Slot:
@@ -82,31 +90,50 @@ class Slot:
 
     async def _attempt(self, entry: Running) -> Result | None:
         """The result; None when the job is not ours any more or is to be handed back."""
-        job = entry.job
-        report = LogReport(
-            lambda position, text: self._platform.append_log(job, position, text),
-            job.log_position,
-            self._max_log,
-            on_lost=lambda: entry.kill("lost_lease"),
-        )
-        if job.attempts > 1:
-            report.note(f"attempt {job.attempts}: an earlier one did not end and may have taken effect")
+        output = self._output(entry)
+        if entry.job.attempts > 1:
+            output.note(f"attempt {entry.job.attempts}: an earlier one did not end and may have taken effect")
         try:
             task = await self._resolve(entry)
-            outcome = await self._run(entry, task, report)
+            output.hide(task.secrets)
+            outcome = masked_error(await self._run(entry, task, output), task.secrets)
         except PostmillError as error:
             name = "SandboxError" if type(error).__name__ == "SandboxError" else "BadRequest"
             outcome = Outcome(ok=False, result=failure(name, error.message), end_reason="not_started")
         finally:
-            await report.close()
+            output.end()
+            await output.close()
         if outcome.end_reason in ("shutdown", "lost_lease") or (entry.lost and not outcome.ok):
             return None
-        return Result(
-            status="success" if outcome.ok else "failure",
-            result=outcome.result,
-            end_reason=outcome.end_reason,
-            memory_peak=outcome.memory_peak,
+        return await self._result(outcome, output)
+
+    def _output(self, entry: Running) -> Output:
+        job, platform = entry.job, self._platform
+
+        def lost() -> None:
+            entry.kill("lost_lease")
+
+        return Output(
+            Report(lambda position, text: platform.append_log(job, position, text), job.log_position, lost),
+            Report(lambda position, text: platform.append_stream(job, position, text), job.stream_position, lost),
+            max_log=self._max_log,
+            max_stream=self._limits.result,
+            on_full=lambda: entry.kill("result_limit"),
         )
+
+    async def _result(self, outcome: Outcome, output: Output) -> Result:
+        if output.full:
+            # It may have ended by itself before it was killed.
+            outcome = too_long(outcome, self._limits.result)
+        arguments = (outcome, output.streamed, self._limits.result)
+        if len(outcome.result) + len(output.streamed or "") <= LONG:
+            result, notes = result_of(*arguments)
+        else:
+            result, notes = await asyncio.to_thread(result_of, *arguments)
+        for note in notes:
+            output.note(note)
+        await output.close()
+        return result
 
     async def _resolve(self, entry: Running) -> Task:
         while True:
@@ -117,10 +144,10 @@ class Slot:
                     return Task(language=entry.job.language, content="")
                 await asyncio.sleep(RETRY_S)
 
-    async def _run(self, entry: Running, task: Task, report: LogReport) -> Outcome:
+    async def _run(self, entry: Running, task: Task, output: Output) -> Outcome:
         job = entry.job
         if entry.ended_early is not None:
-            return Outcome(ok=False, result=failure("Killed", "ended before it began"), end_reason=entry.ended_early)
+            return _never_began(entry.ended_early)
         limits = Limits(
             memory=self._limits.memory,
             pids=self._limits.pids,
@@ -129,7 +156,13 @@ class Slot:
             result=self._limits.result,
             timeout=min(float(job.timeout_s), self._limits.timeout),
         )
-        run = entry.run = await self._start(task, limits, self.number, report.write)
+        entry.starting = asyncio.ensure_future(self._start(task, limits, self.number, output.write))
+        try:
+            run = entry.run = await entry.starting
+        except asyncio.CancelledError:
+            if entry.ended_early is None:
+                raise
+            return _never_began(entry.ended_early)
         key = f"{job.id}:{job.lease}"
         self._watch.watch(key, run.pidfd)
         failpoint("after_spawn")
@@ -152,3 +185,7 @@ class Slot:
             except Unavailable:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, RETRY_AT_MOST_S)
+
+
+def _never_began(reason: EndReason) -> Outcome:
+    return Outcome(ok=False, result=failure("Killed", "ended before it began"), end_reason=reason)

@@ -7,6 +7,7 @@ from httpx2 import AsyncClient, Response
 
 from postmill.api.services import Services
 from postmill.auth.setup import SECRET_NAME, ensure_admin, setup_link
+from postmill.engine.examples import examples
 from postmill.store import tokens
 from tests.api.conftest import PASSWORD, Person
 
@@ -95,3 +96,21 @@ async def test_the_named_administrator_ends_an_open_link(client: AsyncClient, se
     async with services.database.transaction() as tx:
         assert await tokens.read_secret(tx, SECRET_NAME) is None
     assert (await client.post("/api/auth/setup", json=form(token))).status_code == 409
+
+
+async def test_the_first_workspace_begins_with_the_examples_that_were_asked_for(
+    client: AsyncClient, services: Services
+) -> None:
+    response = await client.post("/api/auth/setup", json=form(await link(services), examples=True))
+    assert response.status_code == 201
+    bearer = {"Authorization": f"Bearer {response.text}"}
+    found = (await client.get("/api/w/home/scripts/list?include_without_main=true", headers=bearer)).json()
+    wanted = {example.path: (example.language, example.summary) for example in examples()}
+    assert {script["path"]: (script["language"], script["summary"]) for script in found} == wanted
+    assert {"f/examples/hello", "f/examples/report", "f/examples/ten_seconds", "f/examples/progress"} <= set(wanted)
+
+
+async def test_without_that_wish_it_begins_empty(client: AsyncClient, services: Services) -> None:
+    response = await client.post("/api/auth/setup", json=form(await link(services)))
+    bearer = {"Authorization": f"Bearer {response.text}"}
+    assert (await client.get("/api/w/home/scripts/list", headers=bearer)).json() == []

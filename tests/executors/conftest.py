@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from postmill.executors import registry
 from postmill.executors.contract import Limits, Outcome, Task
-from postmill.sandbox.servers import Sandbox
+from postmill.executors.registry import Executors
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ Running = Callable[..., Awaitable[Done]]
 
 
 @pytest.fixture
-def run(sandbox: Sandbox) -> Running:
+def run(executors: Executors) -> Running:
     """`await run(language, content, args={...} or their JSON text, modules=…, env=…, limits=…)`."""
 
     async def running(
@@ -64,7 +63,7 @@ def run(sandbox: Sandbox) -> Running:
             env=env or {},
             entrypoint=entrypoint,
         )
-        started = await registry.start(sandbox, task, limits or Limits(timeout=30, kill_grace=0.3), 0, pieces.append)
+        started = await executors.start(task, limits or Limits(timeout=30, kill_grace=0.3), 0, pieces.append)
         return Done(await started.wait(), tuple(pieces))
 
     return running

@@ -9,15 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from postmill.executors import registry
 from postmill.executors.contract import Limits, Task
+from postmill.executors.registry import LANGUAGES, Executors
 from postmill.model.errors import BadRequest
-from postmill.sandbox.servers import Sandbox
 from tests.executors.conftest import Running
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.parametrize("language", registry.LANGUAGES),
+    pytest.mark.parametrize("language", LANGUAGES),
 ]
 
 _EVERY_TYPE = {"text": "a b", "whole": 7, "real": 1.5, "yes": True, "no": None, "many": [1, "x"], "deep": {"a": [{}]}}
@@ -89,14 +88,14 @@ async def test_stdout_and_stderr_are_in_the_log_as_they_come(language: str, run:
     assert len(done.pieces) > 3
 
 
-async def test_a_line_is_there_before_the_job_ends(language: str, run: Running, sandbox: Sandbox) -> None:
+async def test_a_line_is_there_before_the_job_ends(language: str, run: Running, executors: Executors) -> None:
     first = asyncio.Event()
     source = script(
         language,
         python3="import time\ndef main():\n    print('early')\n    time.sleep(60)",
         bash="echo early; sleep 60",
     )
-    started = await registry.start(sandbox, Task(language, source), Limits(), 0, lambda piece: first.set())
+    started = await executors.start(Task(language, source), Limits(), 0, lambda piece: first.set())
     await asyncio.wait_for(first.wait(), 30)
     started.kill("canceled")
     outcome = await started.wait()
@@ -181,7 +180,7 @@ async def test_a_daemon_by_double_fork_and_setsid_is_gone(language: str, run: Ru
     assert left == []
 
 
-async def test_endless_output_ends_with_the_timeout(language: str, run: Running, sandbox: Sandbox) -> None:
+async def test_endless_output_ends_with_the_timeout(language: str, run: Running, executors: Executors) -> None:
     longest = 0
 
     def take(piece: bytes) -> None:
@@ -189,7 +188,7 @@ async def test_endless_output_ends_with_the_timeout(language: str, run: Running,
         longest = max(longest, len(piece))
 
     source = script(language, python3="def main():\n    while True:\n        print('x' * 1000)", bash="yes")
-    started = await registry.start(sandbox, Task(language, source), Limits(timeout=0.8, kill_grace=0.2), 0, take)
+    started = await executors.start(Task(language, source), Limits(timeout=0.8, kill_grace=0.2), 0, take)
     outcome = await started.wait()
     assert outcome.end_reason == "timeout"
     assert 0 < longest <= 64 * 1024

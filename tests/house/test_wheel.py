@@ -25,5 +25,6 @@ def test_the_wheel_contains_the_ui_and_everything_that_is_not_python(tmp_path: P
         for path in (ROOT / "postmill" / folder).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
+    wanted |= {f"postmill/{path.relative_to(ROOT)}" for path in (ROOT / "examples").rglob("*") if path.is_file()}
     assert wanted <= names
     assert not [name for name in names if "node_modules" in name or name.startswith(("tests/", "web/"))]

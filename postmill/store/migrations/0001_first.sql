@@ -93,6 +93,7 @@ CREATE TABLE script (
     schema json,
     lock text,
     lock_error text,
+    lock_job uuid,
     no_main boolean NOT NULL DEFAULT false,
     tag text,
     timeout_s integer CHECK (timeout_s > 0),
@@ -104,6 +105,7 @@ CREATE TABLE script (
     delete_after_s integer CHECK (delete_after_s >= 0),
     restart_unless_cancelled boolean NOT NULL DEFAULT false,
     visible_to_runner_only boolean NOT NULL DEFAULT false,
+    dedicated_worker boolean NOT NULL DEFAULT false,
     strict boolean NOT NULL DEFAULT false,
     envs text[] NOT NULL DEFAULT '{}',
     labels text[] NOT NULL DEFAULT '{}',
@@ -120,6 +122,30 @@ CREATE TABLE script (
 -- A path has one head; a deploy archives the head that it replaces in the same transaction.
 CREATE UNIQUE INDEX script_head ON script (workspace_id, path) WHERE NOT archived AND NOT deleted;
 CREATE INDEX script_path ON script (workspace_id, path, created_at DESC);
+
+-- What the head of a path imports from the workspace: paths of libraries, and `dependencies/…` for its dependency files.
+CREATE TABLE script_import (
+    workspace_id text NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
+    path text NOT NULL,
+    imports text NOT NULL,
+    PRIMARY KEY (workspace_id, imports, path)
+);
+CREATE INDEX script_import_path ON script_import (workspace_id, path);
+
+-- Requirements that scripts share; a change is a new row. The name '' is the file that every script is given.
+CREATE TABLE workspace_dependencies (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id text NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
+    language text NOT NULL,
+    name text NOT NULL DEFAULT '' CHECK (name ~ '^[A-Za-z0-9_-]*$' AND length(name) <= 100),
+    description text NOT NULL DEFAULT '',
+    content text NOT NULL,
+    archived boolean NOT NULL DEFAULT false,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock()
+);
+CREATE UNIQUE INDEX workspace_dependencies_head ON workspace_dependencies (workspace_id, language, name)
+    WHERE NOT archived;
 
 CREATE TABLE draft (
     workspace_id text NOT NULL REFERENCES workspace (id) ON DELETE CASCADE,
@@ -138,7 +164,7 @@ CREATE TABLE draft (
 CREATE TABLE job (
     id uuid PRIMARY KEY,
     workspace_id text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('script', 'preview')),
+    kind text NOT NULL CHECK (kind IN ('script', 'preview', 'dependencies')),
     script_hash bigint,
     script_path text,
     language text NOT NULL,
@@ -164,7 +190,8 @@ CREATE TABLE job (
     labels text[] NOT NULL DEFAULT '{}',
     envs text[] NOT NULL DEFAULT '{}',
     CHECK (kind <> 'script' OR script_hash IS NOT NULL),
-    CHECK (kind <> 'preview' OR content IS NOT NULL)
+    CHECK (kind <> 'preview' OR content IS NOT NULL),
+    CHECK (kind <> 'dependencies' OR script_hash IS NOT NULL OR content IS NOT NULL)
 );
 CREATE INDEX job_list ON job (workspace_id, created_at DESC, id);
 CREATE INDEX job_path ON job (workspace_id, script_path, created_at DESC) WHERE script_path IS NOT NULL;
@@ -221,6 +248,7 @@ CREATE TABLE job_completed (
     cached boolean NOT NULL DEFAULT false,
     delete_at timestamptz,
     deleted boolean NOT NULL DEFAULT false,
+    labels text[] NOT NULL DEFAULT '{}',
     CHECK ((status = 'canceled') = (canceled_by IS NOT NULL))
 );
 CREATE INDEX job_completed_age ON job_completed (completed_at);
@@ -232,6 +260,20 @@ CREATE TABLE job_log (
     position bigint NOT NULL CHECK (position >= 0),
     content text NOT NULL,
     PRIMARY KEY (job_id, position)
+);
+
+-- What a job streams of its result, beside its log and like it.
+CREATE TABLE job_stream (
+    job_id uuid NOT NULL,
+    position bigint NOT NULL CHECK (position >= 0),
+    content text NOT NULL,
+    PRIMARY KEY (job_id, position)
+);
+
+-- What a job says of itself; that a success is 100 percent is known without it.
+CREATE TABLE job_progress (
+    job_id uuid PRIMARY KEY,
+    percent smallint NOT NULL CHECK (percent BETWEEN 0 AND 99)
 );
 
 -- A result over 256 kB: UTF-8 text in rows of 1 MB.
@@ -263,6 +305,7 @@ CREATE TABLE result_cache (
     key bytea NOT NULL,
     job_id uuid NOT NULL,
     result json,
+    labels text[] NOT NULL DEFAULT '{}',
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, key)
 );

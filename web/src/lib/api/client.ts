@@ -31,6 +31,8 @@ export interface FirstStart {
 	email: string;
 	password: string;
 	workspace: { id: string; name: string };
+	/** Begin with example scripts. */
+	examples: boolean;
 }
 
 /** An answer that is no success, or none at all (status 0). The message is the server's, without its kind. */
@@ -136,10 +138,16 @@ export async function cancelJob(workspace: string, id: string, reason: string): 
 	await post(`${at(workspace)}/jobs_u/queue/cancel/${encodeURIComponent(id)}`, JSON.stringify({ reason }));
 }
 
-export function jobUpdates(workspace: string, id: string, running: boolean, offset: number): EventSource {
-	return new EventSource(
-		`/api${at(workspace)}/jobs_u/getupdate_sse/${encodeURIComponent(id)}?running=${running}&log_offset=${offset}`
-	);
+/** From these offsets on, of the log and of the result that is streamed. */
+export function jobUpdates(
+	workspace: string,
+	id: string,
+	running: boolean,
+	offset: number,
+	streamOffset: number
+): EventSource {
+	const cursor = `running=${running}&log_offset=${offset}&stream_offset=${streamOffset}&get_progress=true`;
+	return new EventSource(`/api${at(workspace)}/jobs_u/getupdate_sse/${encodeURIComponent(id)}?${cursor}`);
 }
 
 /** For a download link. */

@@ -46,6 +46,8 @@ export interface Update {
 	completed?: boolean;
 	new_logs?: string;
 	log_offset?: number;
+	new_result_stream?: string;
+	stream_offset?: number;
 	mem_peak?: number | null;
 	attempts?: number | null;
 	progress?: number | null;

@@ -1,7 +1,7 @@
 /** A run that is watched until it ends.
  *
  * loading → following → ended, and following ⇄ lost: whatever breaks, the job is read again and the stream opened at
- * the last offset that was told, so that no line of the log is missed or seen twice. Nothing here starts a run.
+ * the last offsets that were told, so that no line of the log is missed or seen twice. Nothing here starts a run.
  */
 
 import { ApiError, getJob, jobUpdates } from '../api/client';
@@ -20,7 +20,7 @@ export interface Stream {
 
 export interface Source {
 	get(): Promise<Job>;
-	follow(running: boolean, offset: number): Stream;
+	follow(running: boolean, offset: number, streamOffset: number): Stream;
 }
 
 const FIRST_RETRY_MS = 500;
@@ -29,11 +29,12 @@ const LAST_RETRY_MS = 15_000;
 const SILENCE_MS = 40_000;
 /** Why a run waits is not part of the stream: it is asked for while it waits. */
 const WAITING_MS = 2_000;
+export const STREAM_KEPT = 100_000;
 
 export function serverSource(workspace: string, id: string): Source {
 	return {
 		get: () => getJob(workspace, id),
-		follow: (running, offset) => jobUpdates(workspace, id, running, offset)
+		follow: (running, offset, streamOffset) => jobUpdates(workspace, id, running, offset, streamOffset)
 	};
 }
 
@@ -45,10 +46,15 @@ export class LiveJob {
 	/** Counts the changes of `log`, which is no state itself: it changes too often. */
 	logVersion = $state(0);
 	readonly log = new LogText();
+	/** What was streamed of the result, at most the last STREAM_KEPT characters. */
+	streamed = $state('');
+	/** Percent, as the job says; null when it says nothing. */
+	progress = $state<number | null>(null);
 
 	#source: Source;
 	#stream: Stream | null = null;
 	#offset = 0;
+	#streamOffset = 0;
 	#failures = 0;
 	/** Of the state, as the stream told them. */
 	#changes = 0;
@@ -95,7 +101,7 @@ export class LiveJob {
 	}
 
 	#open(): void {
-		const stream = this.#source.follow(this.job?.running ?? false, this.#offset);
+		const stream = this.#source.follow(this.job?.running ?? false, this.#offset, this.#streamOffset);
 		this.#stream = stream;
 		stream.onopen = () => {
 			if (this.#stream === stream) this.#heard();
@@ -145,6 +151,9 @@ export class LiveJob {
 			this.logVersion += 1;
 		}
 		if (update.log_offset !== undefined) this.#offset = update.log_offset;
+		if (update.new_result_stream) this.streamed = (this.streamed + update.new_result_stream).slice(-STREAM_KEPT);
+		if (update.stream_offset !== undefined) this.#streamOffset = update.stream_offset;
+		if (update.progress !== undefined) this.progress = update.progress;
 		const before = this.job;
 		if (before) this.job = applyUpdate(before, update);
 		if (update.completed) {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../api/client';
 import type { Job } from '../flow/job';
-import { LiveJob, type Source, type Stream } from './liveJob.svelte';
+import { LiveJob, STREAM_KEPT, type Source, type Stream } from './liveJob.svelte';
 
 const QUEUED = {
 	type: 'QueuedJob',
@@ -21,7 +21,8 @@ class FakeStream implements Stream {
 
 	constructor(
 		readonly running: boolean,
-		readonly offset: number
+		readonly offset: number,
+		readonly streamOffset: number
 	) {}
 
 	opens() {
@@ -52,8 +53,8 @@ class FakeServer implements Source {
 		return this.job;
 	}
 
-	follow(running: boolean, offset: number): FakeStream {
-		const stream = new FakeStream(running, offset);
+	follow(running: boolean, offset: number, streamOffset: number): FakeStream {
+		const stream = new FakeStream(running, offset, streamOffset);
 		this.streams.push(stream);
 		return stream;
 	}
@@ -99,6 +100,33 @@ describe('a run that is watched', () => {
 		expect(live.job).toEqual(RUNNING);
 		expect(live.phase).toBe('following');
 		expect([server.stream.running, server.stream.offset]).toEqual([true, 0]);
+	});
+
+	it('shows what is streamed of its result as it comes, also after a break', async () => {
+		await following(RUNNING);
+		server.stream.tells({ type: 'update', new_result_stream: 'one ', stream_offset: 4 });
+		expect(live.streamed).toBe('one ');
+		server.stream.breaks();
+		await vi.advanceTimersByTimeAsync(1000);
+		expect(server.stream.streamOffset).toBe(4);
+		server.stream.tells({ type: 'update', new_result_stream: 'two', stream_offset: 7 });
+		expect(live.streamed).toBe('one two');
+	});
+
+	it('keeps only the end of a long stream', async () => {
+		await following(RUNNING);
+		server.stream.tells({ type: 'update', new_result_stream: 'x'.repeat(STREAM_KEPT), stream_offset: STREAM_KEPT });
+		server.stream.tells({ type: 'update', new_result_stream: 'end', stream_offset: STREAM_KEPT + 3 });
+		expect(live.streamed.length).toBe(STREAM_KEPT);
+		expect(live.streamed.endsWith('xend')).toBe(true);
+	});
+
+	it('shows the progress that it is told', async () => {
+		await following(RUNNING);
+		expect(live.progress).toBeNull();
+		server.stream.tells({ type: 'update', progress: 40 });
+		server.stream.tells({ type: 'update', new_logs: 'one\n', log_offset: 4 });
+		expect(live.progress).toBe(40);
 	});
 
 	it('shows its log as it comes, and its end', async () => {

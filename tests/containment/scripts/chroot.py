@@ -1,0 +1,6 @@
+import os
+
+
+def main() -> str:
+    os.chroot("/")
+    return "SUCCEEDED: changed its root"

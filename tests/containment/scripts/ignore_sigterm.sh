@@ -1,0 +1,3 @@
+trap '' TERM
+for i in {1..30}; do sleep 0.1; done
+echo SUCCEEDED: three seconds

@@ -1,0 +1,2 @@
+def main() -> str:
+    return "SUCCEEDED: " + "x" * 3_000_000

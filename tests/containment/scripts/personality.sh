@@ -1,0 +1,3 @@
+set -e
+setarch -R true
+echo SUCCEEDED: no address randomisation

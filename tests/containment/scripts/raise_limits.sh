@@ -1,0 +1,3 @@
+set -e
+ulimit -n 5000
+echo SUCCEEDED: "$(ulimit -n)" descriptors
