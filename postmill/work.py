@@ -63,7 +63,7 @@ async def work(settings: Settings) -> None:
         )
         deadman = DeadMan()
         deadman.start()
-        sandbox = Sandbox(settings.slots)
+        sandbox = Sandbox(settings.slots, watch=deadman)
         executors = registry.Executors(sandbox, PythonEnvironments.of(settings))
         worker = Worker(platform, settings, executors.start, deadman)
         tags = frozenset(info.tags)

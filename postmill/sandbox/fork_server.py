@@ -59,6 +59,8 @@ class ForkServer:
     def __init__(self, popen: subprocess.Popen[bytes], channel: socket.socket, said: int, uid: int | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._popen = popen
+        self.pidfd = os.pidfd_open(popen.pid)
+        """Of the outermost process: killing it kills all. Open until `close`."""
         self._channel = channel
         self._said = said
         self._uid = uid
@@ -180,6 +182,9 @@ class ForkServer:
         if self._popen.returncode is None:
             self._popen.kill()
             await asyncio.to_thread(self._popen.wait)
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
 
     def _order(
         self, order: Mapping[str, Any], fds: list[int] | None = None

@@ -12,6 +12,7 @@ import os
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from postmill.model.errors import SandboxError
 from postmill.sandbox import tree
@@ -35,6 +36,13 @@ _WARM_AT_MOST = 4
 
 Key = tuple[str, Runtime, str]
 WarmKey = tuple[int, str, str, str, tuple[int, ...], Runtime | None]
+
+
+class Watch(Protocol):
+    """The dead-man's timer."""
+
+    def watch(self, key: str, pidfd: int) -> None: ...
+    def forget(self, key: str) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -76,9 +84,11 @@ class Sandbox:
         host: Host | None = None,
         without: frozenset[str] = frozenset(),
         netns: int | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """`limits` are those that spares are sealed with, `memory` the bound of servers and spares in bytes.
 
+        `watch` kills the fork-servers, and so all jobs, when this process is stopped or gone.
         `without` names mechanisms to leave out: for a level below L3, and for tests of what each is good for.
         """
         self._slots = slots
@@ -87,6 +97,7 @@ class Sandbox:
         self._host = host or survey()
         self._without = without
         self._netns = netns
+        self._watch = watch
         # For jobs without a root directory of their own.
         self._jobs = tempfile.TemporaryDirectory(prefix="postmill-jobs-") if "mount_namespace" in without else None
         self._places: dict[Key, _Place] = {}
@@ -219,6 +230,12 @@ class Sandbox:
         return place
 
     async def _serve(self, runtime: Runtime, netns: int | None) -> ForkServer:
+        server = await self._started(runtime, netns)
+        if self._watch is not None:
+            self._watch.watch(f"{server.pid}", server.pidfd)
+        return server
+
+    async def _started(self, runtime: Runtime, netns: int | None) -> ForkServer:
         jobs = ""
         if self._jobs is not None:
             os.chmod(self._jobs.name, 0o711)
@@ -248,7 +265,10 @@ class Sandbox:
             child.discard()
         place.server.cancel()
         with contextlib.suppress(SandboxError, asyncio.CancelledError):
-            await (await place.server).close()
+            server = await place.server
+            await server.close()
+            if self._watch is not None:
+                self._watch.forget(f"{server.pid}")
 
     async def _end_when_idle(self, place: _Place) -> None:
         while place.running:

@@ -19,7 +19,7 @@ from postmill.model.errors import Unavailable
 from postmill.model.job import ClaimedJob, Pulse
 from postmill.settings import Settings
 from postmill.worker.calls import Platform
-from postmill.worker.slot import Running, Slot, Start, Watch
+from postmill.worker.slot import Running, Slot, Start
 
 log = logging.getLogger("postmill.worker")
 
@@ -32,8 +32,8 @@ RETRY_S = 0.5
 KILL_PATIENCE_S = 10.0
 
 
-class DeadMan(Watch, Protocol):
-    """The dead-man's timer as the loop sees it: one deadline for all runs."""
+class DeadMan(Protocol):
+    """The dead-man's timer as the loop sees it: one deadline for all that runs."""
 
     def extend(self, deadline: float) -> None: ...
 
@@ -48,7 +48,7 @@ class Worker:
         self._running: dict[UUID, Running] = {}
         limits = Limits(result=settings.max_result, timeout=float(settings.job_timeout))
         self._slots = [
-            Slot(number, platform, start, deadman, limits, settings.max_log, self._running)
+            Slot(number, platform, start, limits, settings.max_log, self._running, self._fenced)
             for number in range(settings.slots)
         ]
         self._free = list(self._slots)
@@ -190,6 +190,9 @@ class Worker:
                 entry.kill("lost_lease")
             elif job in held.canceled:
                 entry.kill("canceled")
+
+    def _fenced(self) -> bool:
+        return time.monotonic() >= self._deadline
 
     async def _fence(self) -> None:
         while True:

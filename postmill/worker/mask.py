@@ -17,11 +17,13 @@ import re
 import shlex
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 8
 """Characters."""
 SHOWN = 3
+_LITTLE = 4096
 _SAFE = ("", "/", "!'()*", ";,/?:@&=+$!'()*#", "~!*'()")
 """What percent-encoders leave as it is, beside letters and digits: Python's, JavaScript's two, PHP's and the like."""
 _HEX = re.compile(r"(%[0-9A-F]{2})+|\\u[0-9a-f]{4}")
@@ -100,17 +102,35 @@ class Mask:
     """One job's log. `feed` takes text as it comes and returns what can be shown of it now."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in written_forms(secret)}
-        self._forms = sorted(forms)
-        self._longest = max(map(len, forms), default=0)
-        self._found = pattern(forms) if forms else None
-        self._first = re.compile("[" + re.escape("".join({form[0] for form in forms})) + "]") if forms else None
+        self._secrets_given = tuple(secrets)
         self._text = ""
         """What may still become part of a secret, from its first character on."""
         self._given = 0
         """How much of it was given out."""
         self._stars: list[tuple[int, int]] = []
         """Where in it a secret that began before it goes on."""
+
+    # Made when they are first needed: most jobs print little, and many nothing.
+
+    @cached_property
+    def _forms(self) -> list[str]:
+        return sorted({form for secret in self._secrets_given for form in written_forms(secret)})
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self._forms))
+
+    @cached_property
+    def _found(self) -> re.Pattern[str]:
+        return pattern(self._forms)
+
+    @cached_property
+    def _first(self) -> re.Pattern[str]:
+        return re.compile("[" + re.escape("".join({form[0] for form in self._forms})) + "]")
+
+    @cached_property
+    def _beginnings(self) -> frozenset[str]:
+        return frozenset(form[:SHOWN] for form in self._forms)
 
     @property
     def holds(self) -> bool:
@@ -119,7 +139,7 @@ class Mask:
 
     def feed(self, text: str) -> str:
         """More text; returns what is certain by now."""
-        if self._found is None:
+        if not self._secrets_given or not self._forms:
             return text
         self._text += text
         spans = self._stars + list(self._secrets())
@@ -141,7 +161,9 @@ class Mask:
 
     def _secrets(self) -> Iterator[tuple[int, int]]:
         """What is to be hidden. Secrets may overlap: the next one is looked for right after the first character."""
-        assert self._found is not None
+        if len(self._text) < _LITTLE and not any(each in self._text for each in self._beginnings):
+            # The pattern takes a millisecond to make.
+            return
         at = self._found.search(self._text)
         while at is not None:
             yield at.start() + SHOWN, at.end()
@@ -149,7 +171,6 @@ class Mask:
 
     def _unfinished(self) -> int:
         """Where the earliest beginning of a secret stands that the text breaks off; its end when there is none."""
-        assert self._first is not None
         for at in self._first.finditer(self._text, max(0, len(self._text) - self._longest + 1)):
             tail = self._text[at.start() :]
             next_ = bisect_left(self._forms, tail)

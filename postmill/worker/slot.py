@@ -5,7 +5,6 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from postmill.executors.contract import EndReason, Limits, OnOutput, Outcome, Run, Task
@@ -26,13 +25,6 @@ LONG = 64 * 1024
 
 Start = Callable[[Task, Limits, int, OnOutput], Awaitable[Run]]
 """`executors.registry.start`: (task, limits, slot, on_output) → the run."""
-
-
-class Watch(Protocol):
-    """The dead-man's timer, which kills a run when this process is stopped or gone."""
-
-    def watch(self, key: str, pidfd: int) -> None: ...
-    def forget(self, key: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -59,25 +51,28 @@ class Running:
 
 
 class Slot:
-    """Runs jobs one at a time. `running` is the loop's table of all its slots."""
+    """Runs jobs one at a time.
+
+    `running` is the loop's table of all its slots; `fenced` tells whether the worker's leases may be over.
+    """
 
     def __init__(
         self,
         number: int,
         platform: Platform,
         start: Start,
-        watch: Watch,
         limits: Limits,
         max_log: int,
         running: dict[UUID, Running],
+        fenced: Callable[[], bool],
     ) -> None:
         self.number = number
         self._platform = platform
         self._start = start
-        self._watch = watch
         self._limits = limits
         self._max_log = max_log
         self._running = running
+        self._fenced = fenced
 
     async def run(self, job: ClaimedJob, claim_next: Callable[[], int], *, canceled: bool = False) -> list[ClaimedJob]:
         """Run one job to its end; returns what was claimed in the same round trip as its finish."""
@@ -163,15 +158,13 @@ class Slot:
             if entry.ended_early is None:
                 raise
             return _never_began(entry.ended_early)
-        key = f"{job.id}:{job.lease}"
-        self._watch.watch(key, run.pidfd)
         failpoint("after_spawn")
         if entry.ended_early is not None:
             run.kill(entry.ended_early)
-        try:
-            return await run.wait()
-        finally:
-            self._watch.forget(key)
+        outcome = await run.wait()
+        # Its fork-server may have been ended by the dead-man's timer, while this process was stopped.
+        entry.lost = entry.lost or (outcome.end_reason == "sandbox" and self._fenced())
+        return outcome
 
     async def _report(self, entry: Running, result: Result | None, claim_next: Callable[[], int]) -> list[ClaimedJob]:
         """Hand in the end, as often as it takes; the lease decides whether it still counts."""
