@@ -186,7 +186,9 @@ class Jail:
                 socket.send_fds(inbox, [word], [])
                 os._exit(code)
             socket.send_fds(inbox, [word], full)
-            _close_others(*fds)
+            inbox.close()
+            if "descriptors" not in self.without:
+                _close_others(*fds)
             if self._runner is not None:
                 reseed()
             self._wait_and_run(place, *fds)
@@ -221,7 +223,7 @@ class Jail:
     def _without_namespaces(self, plan: Plan, place: str) -> None:
         set_subreaper()
         die_with_parent(signal.SIGKILL)
-        if plan.uid == 0 and "limit_pids" not in self.without:
+        if self._shared_uid and "limit_pids" not in self.without:
             # Counted together with all else that this user runs.
             most = plan.limits["pids"] + _tasks_of_this_user()
             resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
@@ -246,6 +248,7 @@ class Jail:
     def _run(self, place: str, head: dict[str, Any], content: memoryview) -> None:
         os.chdir(place + JOB)
         if "tmpfs" in self.without:
+            os.umask(0)
             for name, _ in head["files"]:
                 if os.path.exists(name):
                     os.unlink(name)

@@ -88,7 +88,8 @@ def restrict(
     try:
         for paths, rights in ((read, _READ), (write, handled & ~_MAKE_DEVICES), (devices, _DEVICE)):
             for path in paths:
-                with suppress(FileNotFoundError, NotADirectoryError):
+                # What this process cannot reach needs no rule.
+                with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
                     _allow(ruleset, path, rights & handled)
         _checked(_call(_RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
     finally:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
@@ -99,7 +100,11 @@ class Sandbox:
         self._netns = netns
         self._watch = watch
         # For jobs without a root directory of their own.
-        self._jobs = tempfile.TemporaryDirectory(prefix="postmill-jobs-") if "mount_namespace" in without else None
+        self._jobs = (
+            tempfile.TemporaryDirectory(prefix="postmill-jobs-", ignore_cleanup_errors=True)
+            if "mount_namespace" in without
+            else None
+        )
         self._places: dict[Key, _Place] = {}
         self._warm: dict[WarmKey, _Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,6 +118,10 @@ class Sandbox:
             SandboxError: no process can be made here; the message says what to change.
         """
         told = message(command)
+        if command.network == "none" and "network" in self._without:
+            raise SandboxError("no network can be taken away here: this machine's level of isolation has no namespaces")
+        if command.network == "filtered" and self._netns is None:
+            raise SandboxError("no filtered network can be had here")
         if command.warm and (waiting := self._waiting(command, limits, slot)) is not None:
             waiting.process.again(limits, on_output)
             return self._call(waiting, told, self._warm_key(command, limits, slot), command)
@@ -179,6 +188,8 @@ class Sandbox:
         for place in places:
             await self._end(place)
         if self._jobs is not None:
+            # A fork-server that was killed may have been making a directory.
+            shutil.rmtree(self._jobs.name, ignore_errors=True)
             self._jobs.cleanup()
 
     async def warm(self, command: Command, slot: int) -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.containment.attacks import ATTACKS, BUILT, LEVELS, MECHANISMS, Attack
+from tests.containment.attacks import ATTACKS, MECHANISMS, Attack
+from tests.containment.report import elsewhere
 from tests.containment.running import SCRIPTS, plain, run, sandbox
 from tests.containment.scene import Scene
-
-LOWER: list[tuple[Attack, str]] = [(attack, level) for level in BUILT[1:] for attack in ATTACKS]
 
 
 @pytest.mark.anyio
@@ -28,16 +27,13 @@ async def test_an_attack_is_contained_and_the_next_job_runs(attack: Attack, wher
     assert sorted(where.home.rglob("*")) == files
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize(("attack", "level"), LOWER, ids=lambda part: getattr(part, "name", part))
-async def test_a_lower_level_holds_what_the_table_says(attack: Attack, level: str, where: Scene) -> None:
-    without = frozenset(MECHANISMS) - LEVELS[level]
-    async with sandbox(without) as made:
-        seen = await run(made, attack, where, without)
-        if attack.contained(level):
-            assert not seen.succeeded, seen
-            assert seen.left == ()
-        assert await plain(made, attack.language) == "42"
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["L2", "L1"])
+def test_a_lower_level_holds_what_the_table_says(level: str) -> None:
+    found = elsewhere(level)
+    if isinstance(found, str):
+        pytest.skip(f"{level} cannot be had here: {found}")
+    assert found == {attack.name: attack.contained(level) for attack in ATTACKS}
 
 
 def test_the_table_is_whole() -> None:
