@@ -8,7 +8,7 @@ TESTS := tests
 WORKERS ?= auto
 
 .DEFAULT_GOAL := check
-.PHONY: check up dev test test-pure test-slow test-web lint types bench soak install lock clean
+.PHONY: check up dev test test-pure test-slow test-web lint types bench soak hostile containment install lock clean
 
 check: lint types test-pure
 
@@ -73,6 +73,14 @@ bench: $(INSTALLED)
 # Twenty minutes of 20 jobs a second with a random kill every 10 s, the auditor at the end of each minute.
 soak: $(INSTALLED)
 	$(BIN)/python -m tests.faults.soak
+
+# Two tenants, 10,000 jobs of which one in a hundred is hostile.
+hostile: $(INSTALLED)
+	$(BIN)/python -m tests.containment.tenants
+
+# Every attack at every level, written into docs/security.md (as root).
+containment: $(INSTALLED)
+	$(BIN)/python -m tests.containment.report
 
 clean:
 	rm -rf .venv web/node_modules web/.svelte-kit postmill/ui dist
