@@ -8,10 +8,14 @@ import psycopg
 
 from postmill.api import ui
 from postmill.model.errors import PostmillError
+from postmill.model.options import LEVELS, too_weak
 from postmill.process import database_url
-from postmill.sandbox import level
+from postmill.sandbox.cgroup_place import Place
+from postmill.sandbox.machine import Machine, look
+from postmill.sandbox.network import Plan, Unavailable
 from postmill.settings import Settings
 from postmill.store import migrate
+from postmill.store.conninfo import REACHABLE, tcp_hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +27,39 @@ class Finding:
     detail: str
 
 
-def _machine() -> Iterator[Finding]:
+def _machine(settings: Settings) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", sys.version_info >= (3, 11), f"{version} at {sys.executable}")
-    found = level.probe()
-    yield Finding("sandbox", found.ok, f"{found.name} by {found.how}: {found.detail}")
+    found = look(Plan(api=settings.internal_address, refused=tcp_hosts(settings.database_url, settings.listen_url)))
+    try:
+        yield from sandbox_findings(found, settings)
+    finally:
+        found.close()
     built = (ui.DIRECTORY / "index.html").exists()
     yield Finding("ui", built, "built" if built else "not built: `make web`, or install the wheel")
+
+
+def sandbox_findings(found: Machine, settings: Settings) -> Iterator[Finding]:
+    """How jobs are held, and whether that is enough for this instance."""
+    weak = too_weak(found.level.name, settings.min_isolation)
+    ok = found.level.ok and not weak
+    strongest = found.level.name == LEVELS[-1]
+    detail = f"{found.level.name or 'none'} by {found.level.how}: {found.level.detail}"
+    yield Finding(
+        "sandbox", None if ok and not strongest else ok, f"{detail}; it runs no jobs: it {weak}" if weak else detail
+    )
+    yield Finding("limits", True if isinstance(found.place, Place) else None, f"by {found.limits_by}")
+    modes = f"jobs may have {', '.join(found.networks)}; they get {settings.network} (POSTMILL_NETWORK)"
+    if isinstance(found.filtered, Unavailable):
+        modes += f"; {found.filtered.refusal.removeprefix('network: ')}"
+    elif found.filtered.note:
+        modes += f"; filtered: {found.filtered.note}"
+    yield Finding("network", settings.network in found.networks, modes)
+    hosts = tcp_hosts(settings.database_url, settings.listen_url)
+    if hosts:
+        reached = settings.network == "host"
+        words = REACHABLE if reached else f"not reached by jobs: their network is {settings.network}"
+        yield Finding("database for jobs", None if reached else True, f"{', '.join(hosts)}: {words}")
 
 
 async def _database(url: str) -> list[Finding]:
@@ -57,7 +87,7 @@ async def _database(url: str) -> list[Finding]:
 
 async def diagnose(settings: Settings) -> bool:
     """Print every finding; True when nothing is wrong."""
-    findings = list(_machine())
+    findings = list(_machine(settings))
     try:
         findings += await _database(database_url(settings))
     except PostmillError as error:

@@ -12,7 +12,7 @@ MB = 1024**2
 
 def test_without_any_variable_jobs_have_the_documented_bounds() -> None:
     assert read_settings({}).bounds == Options(
-        memory=2048 * MB, pids=256, files=1024, disk=1024 * MB, inodes=100_000, cpus=1.0, log=10 * MB, network="host"
+        memory=2048 * MB, pids=256, files=1024, disk=1024 * MB, inodes=100_000, log=10 * MB, network="host"
     )
     assert read_settings({}).min_isolation is None
     assert read_settings({}).spare_mb == 512
@@ -31,7 +31,6 @@ def test_each_bound_is_a_setting() -> None:
             "POSTMILL_JOB_FILES": "64",
             "POSTMILL_JOB_DISK": "100 MB",
             "POSTMILL_JOB_INODES": "1000",
-            "POSTMILL_JOB_CPUS": "0.5",
             "POSTMILL_MAX_LOG": "1048576",
             "POSTMILL_MAX_RESULT": "2MB",
             "POSTMILL_NETWORK": "filtered",
@@ -40,7 +39,7 @@ def test_each_bound_is_a_setting() -> None:
         }
     )
     assert found.bounds == Options(
-        memory=512 * MB, pids=32, files=64, disk=100 * MB, inodes=1000, cpus=0.5, log=MB, network="filtered"
+        memory=512 * MB, pids=32, files=64, disk=100 * MB, inodes=1000, log=MB, network="filtered"
     )
     assert (found.max_result, found.min_isolation, found.spare_mb) == (2 * MB, "L3", 100)
 
@@ -55,8 +54,6 @@ def test_each_bound_is_a_setting() -> None:
         ("POSTMILL_JOB_PIDS", "1", "below 2"),
         ("POSTMILL_JOB_FILES", "many", "not a whole number"),
         ("POSTMILL_JOB_INODES", "-5", "below 32"),
-        ("POSTMILL_JOB_CPUS", "nan", "not between"),
-        ("POSTMILL_JOB_CPUS", "all", "not a number of cores"),
         ("POSTMILL_NETWORK", "off", "none of host, filtered, none"),
         ("POSTMILL_MIN_ISOLATION", "3", "none of L0, L1, L2, L3"),
         ("POSTMILL_SPARE_MB", "0", "below 16"),
@@ -70,8 +67,6 @@ def test_nonsense_is_refused_by_the_variables_name(name: str, value: str, told: 
 
 
 def test_a_script_lowers_its_limits_and_never_lifts_them() -> None:
-    bounds = Limits(memory=1024 * MB, pids=100, files=100, disk=10 * MB, inodes=500, cpus=2.0, timeout=7)
-    asked = Options(memory=512 * MB, pids=200, cpus=0.5)
-    assert bounds.within(asked) == Limits(
-        memory=512 * MB, pids=100, files=100, disk=10 * MB, inodes=500, cpus=0.5, timeout=7
-    )
+    bounds = Limits(memory=1024 * MB, pids=100, files=100, disk=10 * MB, inodes=500, timeout=7)
+    asked = Options(memory=512 * MB, pids=200)
+    assert bounds.within(asked) == Limits(memory=512 * MB, pids=100, files=100, disk=10 * MB, inodes=500, timeout=7)

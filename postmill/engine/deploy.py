@@ -11,6 +11,7 @@ from postmill.engine import dependencies
 from postmill.engine.dependencies import Plan
 from postmill.language import LANGUAGES, signature
 from postmill.language.merge import merge_schema
+from postmill.language.options import check, read_options
 from postmill.model.errors import BadRequest, Conflict
 from postmill.model.job import new_id
 from postmill.model.path import check_path
@@ -30,6 +31,7 @@ def _check(new: NewScript, settings: Settings) -> None:
         if "\0" in (getattr(new, name) or ""):
             raise BadRequest(f"{name}: a NUL character cannot be kept")
     new.check_settings()
+    check(read_options(new.content, new.language), settings.bounds)
     if new.timeout is not None and new.timeout > settings.job_timeout:
         raise BadRequest(
             f"timeout: {new.timeout} s is over this instance's {settings.job_timeout} s (POSTMILL_JOB_TIMEOUT)"

@@ -10,8 +10,10 @@ from postmill.engine.modules import workspace_modules
 from postmill.environments.sources import sources
 from postmill.executors.contract import Task
 from postmill.failpoint import failpoint
+from postmill.language.options import check, read_options
 from postmill.model.errors import LostLease
 from postmill.model.job import ClaimedJob, Held, Pulse, Result, WorkerInfo
+from postmill.model.options import Options
 from postmill.queue.beat import beat
 from postmill.queue.claim import Wanted, claim
 from postmill.queue.wake import Wake
@@ -89,6 +91,9 @@ class DirectPlatform:
         return found
 
     async def resolve(self, job: ClaimedJob) -> Task:
+        # The limits of a dependency job are not those of the script that it is for.
+        options = read_options(job.content, job.language) if job.kind != "dependencies" else Options()
+        check(options, self._settings.bounds)
         modules = await workspace_modules(self._database, job.workspace_id, job.script_path, job.content, job.language)
         requirements = await wanted_text(self._database, job, modules)
         failpoint("after_resolve")
@@ -112,5 +117,6 @@ class DirectPlatform:
             lock=job.lock or "",
             dedicated=job.dedicated,
             requirements=requirements,
+            options=options,
             secrets=(*job_secrets(job, token), *self._secrets),
         )

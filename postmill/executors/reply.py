@@ -5,7 +5,8 @@ import re
 import signal
 from typing import Any, NoReturn
 
-from postmill.executors.contract import Ended, Limits, Outcome
+from postmill.executors.contract import Ended, EndReason, Limits, Outcome
+from postmill.executors.met import words
 from postmill.model.job import failure
 
 MAX_DEPTH = 500
@@ -25,13 +26,18 @@ class BadReply(Exception):
 def not_exited(ended: Ended, limits: Limits) -> Outcome | None:
     """The failure of a job that did not end by itself; None when it did."""
     said = ended.tail[-2000:].decode("utf-8", "replace").strip()
-    names = {
-        "timeout": ("Timeout", f"ran longer than its timeout of {limits.timeout:g} s"),
+    names: dict[EndReason, tuple[str, str]] = {
+        "timeout": ("Timeout", f"ran longer than its timeout of {limits.timeout:g} s (POSTMILL_JOB_TIMEOUT)"),
         "canceled": ("Canceled", "was canceled"),
         "lost_lease": ("LostLease", "the job passed to another worker while it ran"),
         "shutdown": ("Shutdown", "the worker was stopped while it ran"),
         "result_limit": ("ResultTooLarge", f"the result is over {size(limits.result)} (POSTMILL_MAX_RESULT)"),
-        "memory_limit": ("MemoryLimit", f"its processes together took more memory than {size(limits.memory)}"),
+        "memory_limit": ("MemoryLimit", f"its processes together {words('memory', limits)}"),
+        "pids_limit": ("PidsLimit", f"it {words('pids', limits)}"),
+        "files_limit": ("FilesLimit", f"it {words('files', limits)}"),
+        "disk_limit": ("DiskLimit", f"it {words('disk', limits)}"),
+        "inodes_limit": ("InodesLimit", f"it {words('inodes', limits)}"),
+        "log_limit": ("LogLimit", "its log met its limit (limits: log; POSTMILL_MAX_LOG)"),
         "deadline": ("Deadline", "the worker could not renew its lease in time"),
         "sandbox": ("SandboxError", f"the sandbox failed before the script began: {said or 'no reason given'}"),
     }

@@ -130,9 +130,22 @@ class WorkerInfo:
     ip: str
     version: str
     isolation: str
+    """'L3' to 'L0' (`sandbox/level.py`)."""
     tags: tuple[str, ...]
     slots: int
     worker_group: str = "default"
+    how: str = ""
+    """How its isolation is made: 'root' or 'user'."""
+    networks: tuple[str, ...] = ("host", "none")
+    """What a job may ask for here."""
+    no_filter: str = ""
+    """Why there is no filtered network; "" when there is, or nobody looked."""
+    limits_by: str = ""
+    """What counts memory, processes and CPU: 'cgroup v2 (memory, pids, cpu)', 'rlimits…'."""
+    refuses: str = ""
+    """Why it takes no jobs; "" when it does."""
+    database: str = ""
+    """How far its jobs get to the platform's database; "" when they do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

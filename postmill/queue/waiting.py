@@ -8,7 +8,7 @@ from uuid import UUID
 from postmill.store import runs
 from postmill.store.db import Connection
 
-Reason = Literal["scheduled", "limit", "suspended", "no_worker", "worker_gone", "busy"]
+Reason = Literal["scheduled", "limit", "suspended", "no_worker", "isolation", "worker_gone", "busy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,11 @@ def _reason(row: dict[str, Any]) -> Waiting:
     if not row["workers"]:
         if row["only_worker"]:
             return Waiting(reason="worker_gone", message=f"Only {row['only_worker']} may run it, and it is gone.")
+        if row["refused"]:
+            return Waiting(
+                reason="isolation",
+                message=f"A worker for the tag {tag} is there, but runs no jobs: {row['refused']}.",
+            )
         return Waiting(
             reason="no_worker",
             message=f"No worker takes the tag {tag}: start one with POSTMILL_TAGS={tag}, or change the script's tag.",

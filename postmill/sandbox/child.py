@@ -191,6 +191,7 @@ class Jail:
                 _close_others(*fds)
             if self._runner is not None:
                 reseed()
+                self._runner.rehearse()
             self._wait_and_run(place, *fds)
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode("utf-8", "replace"))

@@ -1,15 +1,31 @@
 """The words of the sandbox: what it starts, within which bounds, and how that ended."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from postmill.model.options import Network
+from postmill.model.options import Network, Options
 
 EndReason = Literal[
-    "exited", "timeout", "canceled", "lost_lease", "shutdown", "result_limit", "memory_limit", "deadline", "sandbox"
+    "exited",
+    "timeout",
+    "canceled",
+    "lost_lease",
+    "shutdown",
+    "deadline",
+    "sandbox",
+    "result_limit",
+    "memory_limit",
+    "pids_limit",
+    "files_limit",
+    "disk_limit",
+    "inodes_limit",
+    "log_limit",
 ]
-"""Why a process tree is gone: by itself, killed by the worker for the reason named, or ('sandbox') never begun."""
+"""Why a process tree is gone: by itself, killed by the worker for the reason named, or ('sandbox') never begun.
+
+Of a limit that the kernel holds the tree hears as an error, and goes by itself; `executors/met.py` finds out which.
+"""
 
 OnOutput = Callable[[bytes], None]
 """Called in the event loop with each piece of stdout and stderr, as it comes: at most 64 kB at a time."""
@@ -30,10 +46,23 @@ class Limits:
     """Of /job and of /tmp, each; no file is longer than this."""
     inodes: int = 100_000
     """Of /job and of /tmp, each."""
+    cpus: float = 1.0
+    """Cores: where there is no cgroup for it, jobs only give way to the worker."""
     result: int = 32 * 1024**2
     timeout: float = 3600.0
     kill_grace: float = 2.0
     """Between SIGTERM and SIGKILL when the timeout is reached."""
+
+    def within(self, options: Options) -> "Limits":
+        """Lowered to what a script asks for; never above these."""
+        return replace(
+            self,
+            memory=min(self.memory, options.memory or self.memory),
+            pids=min(self.pids, options.pids or self.pids),
+            files=min(self.files, options.files or self.files),
+            disk=min(self.disk, options.disk or self.disk),
+            inodes=min(self.inodes, options.inodes or self.inodes),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +80,7 @@ class Runtime:
     read_only: tuple[str, ...] = ()
     """Further directories of this machine that jobs may read."""
     imports: tuple[str, ...] = ()
-    """What is worth importing before the fork. Does not count for equality of what jobs see."""
+    """What is worth importing before the fork: jobs see the same without it, later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +99,8 @@ class Command:
     call: str | None = None
     """What the runtime's runner is called with; without a runner, or without this, `argv` is executed."""
     network: Network = "host"
+    warm: str = ""
+    """Keep the process for further calls of the same: what they have in common. "" for a process of its own."""
     owner: str = ""
     """Whose job it is: no fork-server serves two."""
     reply_fd: int = 3
@@ -100,3 +131,7 @@ class Ended:
     """Bytes, of all processes together, sampled; 0 when it ended before the first sample."""
     full: tuple[str, ...] = ()
     """'disk' or 'inodes', when one of its file systems was full in the end."""
+    oom_kills: int = 0
+    """Processes that the kernel ended for its cgroup's memory."""
+    pids_hits: int = 0
+    """How often its cgroup refused a process."""

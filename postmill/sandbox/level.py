@@ -61,7 +61,8 @@ async def _probe(host: Host | None) -> Level:
         try:
             await _try(host or survey(), without)
         except (SandboxError, OSError) as error:
-            problems.append(f"{name}: {error}")
+            # The rest is in the log.
+            problems.append(f"{name}: {str(error).strip().splitlines()[-1]}")
             continue
         return Level(name, how, "; ".join([_WORDS[name], *problems]), ok=True)
     return Level("", how, "; ".join(problems), ok=False)

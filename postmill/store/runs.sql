@@ -115,9 +115,11 @@ SELECT queued.state, queued.tag, queued.priority, queued.suspend, queued.suspend
     (SELECT count(*) FROM concurrency_slot AS slot WHERE slot.key = queued.concurrency_key
         AND (slot.until IS NULL OR slot.until > clock())) AS slots_taken,
     queued.only_worker,
-    (SELECT count(*) FROM worker WHERE stopped_at IS NULL AND alive_until >= clock() AND NOT draining
+    (SELECT count(*) FROM worker WHERE stopped_at IS NULL AND alive_until >= clock() AND NOT draining AND refuses = ''
         AND queued.tag = ANY(worker.tags)
         AND (queued.only_worker IS NULL OR worker.name = queued.only_worker)) AS workers,
+    (SELECT min(refuses) FROM worker WHERE stopped_at IS NULL AND alive_until >= clock() AND NOT draining
+        AND refuses <> '' AND queued.tag = ANY(worker.tags)) AS refused,
     (SELECT count(*) FROM (
         SELECT FROM job_queue AS other WHERE other.state = 'available' AND other.tag = queued.tag
           AND (other.priority > queued.priority OR (other.priority = queued.priority AND other.rank < queued.rank))

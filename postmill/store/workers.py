@@ -17,6 +17,7 @@ async def beat(tx: Connection, worker: WorkerInfo, pulse: Pulse, lease_s: float)
         asdict(worker)
         | {
             "tags": list(worker.tags),
+            "networks": list(worker.networks),
             "lease_s": lease_s,
             "memory": pulse.memory,
             "jobs_executed": pulse.jobs_executed,

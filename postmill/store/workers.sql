@@ -1,7 +1,9 @@
 -- name: beat
 -- The first beat registers; a last one, with `leaving`, signs off.
-INSERT INTO worker (name, worker_group, instance, pid, ip, version, isolation, tags, slots, alive_until)
-VALUES (%(name)s, %(worker_group)s, %(instance)s, %(pid)s, %(ip)s, %(version)s, %(isolation)s, %(tags)s, %(slots)s,
+INSERT INTO worker (name, worker_group, instance, pid, ip, version, isolation, how, networks, no_filter, limits_by,
+                    refuses, database, tags, slots, alive_until)
+VALUES (%(name)s, %(worker_group)s, %(instance)s, %(pid)s, %(ip)s, %(version)s, %(isolation)s, %(how)s, %(networks)s,
+        %(no_filter)s, %(limits_by)s, %(refuses)s, %(database)s, %(tags)s, %(slots)s,
         clock() + make_interval(secs => %(lease_s)s))
 ON CONFLICT (name) DO UPDATE SET ping_at = clock(), memory = %(memory)s, jobs_executed = %(jobs_executed)s,
     draining = %(draining)s, alive_until = CASE WHEN %(leaving)s THEN clock() ELSE excluded.alive_until END,

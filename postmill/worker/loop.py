@@ -38,17 +38,33 @@ class DeadMan(Protocol):
     def extend(self, deadline: float) -> None: ...
 
 
+def bounds(settings: Settings) -> Limits:
+    """What a job has by default, and the most that its script may ask for."""
+    return Limits(
+        memory=settings.job_memory,
+        pids=settings.job_pids,
+        files=settings.job_files,
+        disk=settings.job_disk,
+        inodes=settings.job_inodes,
+        result=settings.max_result,
+        timeout=float(settings.job_timeout),
+    )
+
+
 class Worker:
     """Run with `run()`; `drain()` ends it."""
 
-    def __init__(self, platform: Platform, settings: Settings, start: Start, deadman: DeadMan) -> None:
+    def __init__(
+        self, platform: Platform, settings: Settings, start: Start, deadman: DeadMan, *, refuses: str = ""
+    ) -> None:
+        """`refuses` is why it takes no jobs; it registers and beats all the same, so that this is seen."""
+        self._refuses = refuses
         self._platform = platform
         self._settings = settings
         self._deadman = deadman
         self._running: dict[UUID, Running] = {}
-        limits = Limits(result=settings.max_result, timeout=float(settings.job_timeout))
         self._slots = [
-            Slot(number, platform, start, limits, settings.max_log, self._running, self._fenced)
+            Slot(number, platform, start, bounds(settings), settings.max_log, self._running, self._fenced)
             for number in range(settings.slots)
         ]
         self._free = list(self._slots)
@@ -87,6 +103,8 @@ class Worker:
     async def run(self) -> None:
         """Until drained: every job has then ended or was handed back, and the worker has signed off."""
         await self._register()
+        if self._refuses:
+            log.error("this worker runs no jobs", extra={"why": self._refuses})
         keepers = [asyncio.create_task(self._beat_on()), asyncio.create_task(self._fence())]
         try:
             await self._claim_on()
@@ -106,6 +124,8 @@ class Worker:
                 await asyncio.sleep(RETRY_S)
 
     async def _claim_on(self) -> None:
+        if self._refuses:
+            await self._stopping.wait()
         while not self._stopping.is_set():
             # Cleared before the look, never after it: a hint that comes in between is not lost.
             self._hint.clear()

@@ -7,6 +7,7 @@ import asyncio
 import codecs
 from collections.abc import Callable, Iterable
 
+from postmill.executors.met import limit_words
 from postmill.worker.mask import Mask
 from postmill.worker.report import Report
 from postmill.worker.stream_lines import StreamLines
@@ -21,7 +22,7 @@ class Output:
         """`max_log` and `max_stream` in bytes; `on_full` is called when the streamed result is over its limit."""
         self._log = log
         self._stream = stream
-        self._max_log = self._log_left = max_log
+        self.max_log = self._log_left = max_log
         self._stream_left = max_stream
         self._on_full = on_full
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -40,6 +41,16 @@ class Output:
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask these in all that follows."""
         self._mask = Mask(secrets)
+
+    def bound(self, max_log: int | None) -> None:
+        """Lower the limit of the log, before anything is written; None and what is above it change nothing."""
+        if max_log is not None and max_log < self.max_log:
+            self.max_log = self._log_left = max_log
+
+    @property
+    def cut(self) -> bool:
+        """The log is over its limit, and the rest of it was dropped."""
+        return self._log_left < 0
 
     def note(self, line: str) -> None:
         """A line of the platform's own."""
@@ -81,7 +92,7 @@ class Output:
             self._log.say(self._mask.feed(log))
             return
         self._log.say(self._mask.feed(data[: self._log_left].decode("utf-8", "ignore")) + self._mask.flush())
-        self._log.say(f"\n[the log is cut here: it is over {self._max_log} bytes (POSTMILL_MAX_LOG)]\n")
+        self._log.say(f"\n[the log is cut here: the job {limit_words('log', self.max_log)}]\n")
 
     def _full(self) -> None:
         self._stream_left = -1

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from postmill.executors.contract import EndReason, Limits, OnOutput, Outcome, Run, Task
+from postmill.executors.met import log_cut
 from postmill.failpoint import failpoint
 from postmill.model.errors import LostLease, PostmillError, Unavailable
 from postmill.model.job import ClaimedJob, Result, failure
@@ -91,6 +92,7 @@ class Slot:
         try:
             task = await self._resolve(entry)
             output.hide(task.secrets)
+            output.bound(task.options.log)
             outcome = masked_error(await self._run(entry, task, output), task.secrets)
         except PostmillError as error:
             name = "SandboxError" if type(error).__name__ == "SandboxError" else "BadRequest"
@@ -120,6 +122,8 @@ class Slot:
         if output.full:
             # It may have ended by itself before it was killed.
             outcome = too_long(outcome, self._limits.result)
+        if output.cut:
+            outcome = log_cut(outcome, output.max_log)
         arguments = (outcome, output.streamed, self._limits.result)
         if len(outcome.result) + len(output.streamed or "") <= LONG:
             result, notes = result_of(*arguments)
@@ -143,14 +147,7 @@ class Slot:
         job = entry.job
         if entry.ended_early is not None:
             return _never_began(entry.ended_early)
-        limits = Limits(
-            memory=self._limits.memory,
-            pids=self._limits.pids,
-            files=self._limits.files,
-            disk=self._limits.disk,
-            result=self._limits.result,
-            timeout=min(float(job.timeout_s), self._limits.timeout),
-        )
+        limits = replace(self._limits, timeout=min(float(job.timeout_s), self._limits.timeout))
         entry.starting = asyncio.ensure_future(self._start(task, limits, self.number, output.write))
         try:
             run = entry.run = await entry.starting

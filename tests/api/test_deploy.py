@@ -144,6 +144,16 @@ async def test_of_twenty_moves_of_one_script_one_wins(ann: Caller) -> None:
         ({"envs": ["WM_TOKEN=x"]}, "WM_TOKEN is set by the platform"),
         ({"tag": ""}, "tag"),
         ({"content": None}, "content"),
+        (
+            {"content": f"# limits: memroy=1GB\n{HELLO}"},
+            "line 1: limits: 'memroy=1GB' cannot be taken: there are disk, ",
+        ),
+        ({"content": f"#\n# limits: pids=0\n{HELLO}"}, "line 2: limits: 'pids=0' cannot be taken: it is below 2"),
+        (
+            {"content": "# limits: files=2000\n", "language": "bash"},
+            "2000 is over this instance's 1024 (POSTMILL_JOB_F",
+        ),
+        ({"content": "# limits: memory=3GB\n", "language": "bash"}, "3GB is over this instance's 2GB (POSTMILL_JOB"),
     ],
 )
 async def test_what_cannot_be_deployed_is_refused_and_named(ann: Caller, given: dict[str, Any], words: str) -> None:

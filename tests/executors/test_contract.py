@@ -125,7 +125,7 @@ async def test_a_timeout_ends_the_job_with_its_name(language: str, run: Running)
     )
     assert done.outcome.end_reason == "timeout"
     assert done.error["name"] == "Timeout"
-    assert done.error["message"] == "ran longer than its timeout of 0.4 s"
+    assert done.error["message"] == "ran longer than its timeout of 0.4 s (POSTMILL_JOB_TIMEOUT)"
 
 
 async def test_a_job_that_ignores_sigterm_is_killed(language: str, run: Running) -> None:

@@ -323,7 +323,9 @@ async def test_a_crash_of_the_interpreter_is_told(run: Running) -> None:
 async def test_too_much_memory_is_a_memory_error(run: Running) -> None:
     source = "def main():\n    x = []\n    while True:\n        x.append(bytearray(10**6))"
     error = (await run("python3", source, limits=Limits(memory=200 * 1024**2, timeout=30))).error
-    assert (error["name"], error["message"]) == ("MemoryError", "out of memory: the limit is 200 MB")
+    said, limit = error["message"].splitlines()
+    assert (error["name"], said) == ("MemoryError", "out of memory: the limit is 200 MB")
+    assert "limits: memory=200MB" in limit
 
 
 async def test_threads_work_under_the_limit_of_memory(run: Running) -> None:

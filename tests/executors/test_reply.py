@@ -1,10 +1,12 @@
 """Replies from an enemy."""
 
+from typing import get_args
+
 import pytest
 
 from postmill.executors import reply
 from postmill.executors.bash import Bash
-from postmill.executors.contract import Ended, Limits, Task
+from postmill.executors.contract import Ended, EndReason, Limits, Task
 from postmill.executors.python import Python
 
 _PYTHON, _BASH = Python(), Bash()
@@ -73,16 +75,9 @@ def test_a_reply_that_is_not_the_wrappers_is_a_clear_failure(content: bytes) -> 
 
 
 def test_every_way_to_be_killed_has_a_name() -> None:
-    for reason in (
-        "timeout",
-        "canceled",
-        "lost_lease",
-        "shutdown",
-        "result_limit",
-        "memory_limit",
-        "deadline",
-        "sandbox",
-    ):
+    for reason in get_args(EndReason):
+        if reason == "exited":
+            continue
         killed = Ended(reason=reason, exit_code=-9, reply=b"R1", tail=b"", duration=0.0)
         for executor in (_PYTHON, _BASH):
             outcome = executor.outcome(Task(executor.language, ""), Limits(), killed)

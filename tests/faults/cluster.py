@@ -91,11 +91,12 @@ class Cluster:
 
     # Processes ------------------------------------------------------------------------------------------------------
 
-    def start(self, command: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, command: str, *before: str, **environment: str) -> subprocess.Popen[bytes]:
+        """`before` is a command that starts the process in its place."""
         number = len(self.processes)
         with (self.home / f"{command}-{number}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "postmill", command],
+                [*before, sys.executable, "-m", "postmill", command],
                 env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -105,10 +106,10 @@ class Cluster:
         self.processes.append(process)
         return process
 
-    def start_worker(self, **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, *before: str, **environment: str) -> subprocess.Popen[bytes]:
         """A worker that has registered."""
         known = len(self.workers())
-        process = self.start("worker", **environment)
+        process = self.start("worker", *before, **environment)
         wait_until(lambda: len(self.workers()) > known or process.poll() is not None, "the worker registers")
         assert process.poll() is None, self.logs()
         return process

@@ -2,12 +2,16 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from fastapi.routing import iter_route_contexts
 
 from postmill import failpoint, settings
 from postmill.api.app import ROUTERS
+from postmill.language.options import read_options
+from postmill.model import options
+from postmill.sandbox.command import EndReason
 
 ROOT = Path(__file__).parents[2]
 DOCS = "\n".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
@@ -27,6 +31,25 @@ def test_every_setting_is_read() -> None:
     source = (ROOT / "postmill" / "settings.py").read_text()
     for name in settings.KNOWN - {"POSTMILL_FAILPOINTS"}:
         assert source.count(f'"{name}"') >= 2, f"{name} is known and never read"
+
+
+def test_every_limit_is_documented_with_its_setting_its_least_and_its_end_reason() -> None:
+    text = (ROOT / "docs" / "limits.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    for name, variable in options.VARIABLES.items():
+        [row] = [row for row in rows if row.startswith(f"| `{name}` | `{variable}` |")]
+        assert name == "network" or f"`{name}_limit`" in row
+    for name, least in options.LEAST.items():
+        assert options.shown(name, least) in text.partition("The least are ")[2].partition(":")[0]
+    for reason in get_args(EndReason):
+        assert not reason.endswith("_limit") or f"`{reason}`" in text
+
+
+def test_the_limits_of_the_docs_are_read_as_they_stand() -> None:
+    examples = re.findall(r"^# limits: .*", DOCS, re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert read_options(example, "python3") != options.Options()
 
 
 def _routes() -> set[str]:

@@ -47,4 +47,4 @@ def test_options_within_bounds_are_never_above_them() -> None:
 def test_a_level_below_the_minimum_is_too_weak(level: str, minimum: str | None, weak: bool) -> None:
     told = too_weak(level, minimum)
     assert bool(told) == weak
-    assert not weak or f"below this instance's minimum {minimum} (POSTMILL_MIN_ISOLATION)" in told
+    assert not weak or f"and this instance demands {minimum} (POSTMILL_MIN_ISOLATION)" in told

@@ -75,6 +75,19 @@ async def test_a_log_that_just_fits_is_not_cut() -> None:
     job.output.write(b"1234567\n")
     await job.end()
     assert job.log.text == "1234567\n"
+    assert not job.output.cut
+
+
+async def test_a_script_may_lower_the_limit_of_its_log_and_not_lift_it() -> None:
+    for asked, limit in ((None, 2048), (1024, 1024), (4096, 2048)):
+        job = Job(max_log=2048)
+        job.output.bound(asked)
+        job.output.write(b"x" * 3000)
+        await job.end()
+        assert job.output.cut
+        log, mark = job.log.text.split("\n", 1)
+        assert len(log) == limit
+        assert f"limits: log={limit // 1024}KB; POSTMILL_MAX_LOG" in mark
 
 
 async def test_a_stream_over_its_limit_ends_the_job() -> None:
