@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import struct
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ _PRIVATE = MS_NOSUID | MS_NODEV
 REPLY = 3
 _CAPABILITY_VERSION_3 = 0x20080522
 _SET_MODE_FILTER = 1
+_AT_FDCWD = -100
 _PLANS = 1000
 
 
@@ -121,15 +123,26 @@ class Jail:
             owner = f",uid={uid},gid={uid}" if self._root and "uid" not in without else ""
             yield _tmpfs("/tmp", size, inodes, "mode=1777")
             yield _tmpfs(JOB, size, inodes, f"mode=0755{owner}")
-            for number, path in enumerate(self._covered):
-                parts = path.split("/")
-                for depth in range(3, len(parts) + 1):
-                    yield Call("mkdirat", -100, "/".join(parts[:depth]), 0o755)
-                yield Call("mount", f"{COVERED}/{number}", path, None, MS_BIND | MS_REC, None)
+            yield from self._uncover()
             yield _tmpfs("/dev/shm", min(size, _SHM_AT_MOST), inodes, "mode=1777")
         options = "newinstance,ptmxmode=0666,mode=0620"
         yield Call("mount", "devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
         yield Call("mount", f"{SLOTS}/{slot}", SHARED, None, MS_BIND, None)
+
+    def _uncover(self) -> Iterator[Call]:
+        """What an installation below /tmp has there, again above the job's own /tmp."""
+        made = {"", "/tmp", JOB}
+        for number, path in enumerate(self._covered):
+            parts = path.split("/")
+            for folder in ("/".join(parts[:depth]) for depth in range(2, len(parts))):
+                if folder not in made:
+                    made.add(folder)
+                    yield Call("mkdirat", _AT_FDCWD, folder, 0o755)
+            if os.path.isdir(path):
+                yield Call("mkdirat", _AT_FDCWD, path, 0o755)
+            else:
+                yield Call("mknodat", _AT_FDCWD, path, stat.S_IFREG | 0o644, 0)
+            yield Call("mount", f"{COVERED}/{number}", path, None, MS_BIND | MS_REC, None)
 
     def _identity(self, uid: int) -> Iterator[Call]:
         if self._root and "uid" not in self.without:

@@ -50,6 +50,7 @@ _NUMBERS = {
     "capset": (126, 91),
     "landlock_restrict_self": (446, 446),
     "mkdirat": (258, 34),
+    "mknodat": (259, 33),
     "mount": (165, 40),
     "prctl": (157, 167),
     "prlimit64": (302, 261),

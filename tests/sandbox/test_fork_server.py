@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -282,3 +283,24 @@ async def test_a_directory_appears_in_a_spare_that_was_sealed_before(sandbox: Sa
     assert await result(sandbox, script(source)) is True
     await sandbox.share(script("").owner, 0, None)
     assert await result(sandbox, script(source)) is False
+
+
+async def test_what_lies_below_the_machine_s_tmp_is_seen_above_the_job_s_own(sandbox: Sandbox) -> None:
+    """An installation there: directories and single files, also of one directory."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        home = Path(place)
+        home.chmod(0o755)
+        (home / "packages").mkdir()
+        (home / "packages" / "here.py").write_text("found = 'package'")
+        (home / "bin").mkdir()
+        for name in ("one", "two"):
+            (home / "bin" / name).write_text(f"program {name}")
+        source = (
+            "import os, here\n"
+            f"def main():\n    os.chdir({place!r})\n"
+            "    open('/tmp/mine', 'w').close()\n"
+            "    return [here.found, open('bin/one').read(), open('bin/two').read(), sorted(os.listdir('bin'))]\n"
+        )
+        command = script(source, directory=str(home / "packages"))
+        command = replace(command, read_only=(str(home / "bin" / "one"), str(home / "bin" / "two")))
+        assert await result(sandbox, command) == ["package", "program one", "program two", ["one", "two"]]

@@ -116,7 +116,7 @@ export function getScript(workspace: string, path: string): Promise<Script> {
 
 /** The newest runs first, without arguments and results. */
 export function listRuns(workspace: string, count: number): Promise<Job[]> {
-	return json(`${at(workspace)}/jobs/list?per_page=${count}`);
+	return json(`${at(workspace)}/jobs/list?job_kinds=script,preview&per_page=${count}`);
 }
 
 /** Answers with the id of the new run. */
