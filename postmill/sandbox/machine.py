@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from postmill.model.options import NETWORKS, Network, too_weak
-from postmill.sandbox import cgroup_place, level
+from postmill.sandbox import level
 from postmill.sandbox.cgroup_place import Nowhere, Place
 from postmill.sandbox.level import Level
 from postmill.sandbox.network import Filtered, Plan, Unavailable, open_network
@@ -54,4 +54,4 @@ class Machine:
 
 def look(plan: Plan) -> Machine:
     """Try it out: the level with a job, the filtered network by making it. It stays until `close`. Never raises."""
-    return Machine(level=level.probe(), place=cgroup_place.find(), filtered=open_network(plan))
+    return Machine(level=level.probe(), place=Nowhere("this version joins no cgroup"), filtered=open_network(plan))
