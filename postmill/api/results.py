@@ -56,7 +56,7 @@ async def reply_response(served: Services, actor: Actor, job: UUID) -> Response 
         shaped = reply(text, job)
     else:
         shaped = await asyncio.to_thread(reply, text, job)
-    return shaped or await result_response(served, actor, job)
+    return shaped or _bare(served, actor, job, found)
 
 
 async def _mentions_keys(pieces: AsyncIterator[bytes]) -> bool:
@@ -80,6 +80,10 @@ async def result_response(served: Services, actor: Actor, job: UUID) -> Response
     """
     async with served.database.transaction(actor) as tx:
         found = await runs.result(tx, actor, job)
+    return _bare(served, actor, job, found)
+
+
+def _bare(served: Services, actor: Actor, job: UUID, found: runs.StoredResult | None) -> Response | None:
     if found is None:
         return None
     if found.deleted:

@@ -36,6 +36,10 @@ _OPTIONS = (
     " -c idle_in_transaction_session_timeout=60000"
 )
 
+# The queue's statements are a few, run all day, and take longer to plan than to run: planned once a connection. Lists,
+# whose filters differ, are the API's, and planned as Postgres thinks best.
+_SYSTEM_OPTIONS = f"{_OPTIONS} -c plan_cache_mode=force_generic_plan"
+
 _SET_ACTOR = b"""
 SELECT set_config('postmill.actor', %(email)s, true), set_config('postmill.workspace', %(workspace)s, true),
        set_config('postmill.super_admin', %(super_admin)s, true)
@@ -54,12 +58,12 @@ async def _check(connection: Connection) -> None:
         await AsyncConnectionPool.check_connection(connection)
 
 
-def _pool(url: str, name: str, size: int) -> Pool:
+def _pool(url: str, name: str, size: int, options: str) -> Pool:
     return AsyncConnectionPool(
         make_conninfo(
             url,
             application_name=name,
-            options=_OPTIONS,
+            options=options,
             connect_timeout=CONNECT_TIMEOUT_S,
             # A peer that went away without a word is noticed in 15 s, not in two hours.
             keepalives_idle=5,
@@ -109,8 +113,8 @@ class Database:
         Raises:
             Unavailable: no connection within CONNECT_TIMEOUT_S.
         """
-        system = _pool(system_url, "postmill system", size)
-        api = _pool(api_url, "postmill api", size) if api_url else None
+        system = _pool(system_url, "postmill system", size, _SYSTEM_OPTIONS)
+        api = _pool(api_url, "postmill api", size, _OPTIONS) if api_url else None
         try:
             for pool in filter(None, (system, api)):
                 await pool.open(wait=True, timeout=POOL_TIMEOUT_S)

@@ -68,6 +68,7 @@ class Claim:
 
 
 async def claim(tx: Connection, worker: str, tags: Iterable[str], count: int, lease_s: float) -> Claim:
+    await tx.execute(SQL["plan_anew"])
     return Claim(
         await tx.execute(SQL["claim"], {"worker": worker, "tags": list(tags), "count": count, "lease_s": lease_s})
     )

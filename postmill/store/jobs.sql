@@ -56,6 +56,10 @@ SELECT job_id, request_hash FROM idempotency WHERE workspace_id = %(workspace_id
 SELECT workspace_id, min(rank) AS lowest, max(rank) AS highest FROM job_queue
 WHERE state = 'available' GROUP BY workspace_id
 
+-- name: plan_anew
+-- For this transaction: the plan of a claim depends on how many jobs and tags are asked for.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true)
+
 -- name: claim
 -- Candidates without a lock, tag by tag along the index (some more than wanted, as others take at the same time), then
 -- the best of them that nobody holds.
