@@ -44,7 +44,7 @@ def throughput(cluster: Cluster, count: int = 1000) -> list[Figure]:
             unit="jobs/s",
             floor=process,
             floor_is=f"bare Python processes one by one; bare queue cycle {cycle:,.0f}/s",
-            reach="300 with the fork-server",
+            reach="300",
         ),
         Figure(
             id="W1 cpu",
@@ -53,7 +53,7 @@ def throughput(cluster: Cluster, count: int = 1000) -> list[Figure]:
             unit="ms",
             floor=2000 / process / 2,
             floor_is="a bare Python process",
-            then="4.5 with the fork-server",
+            then="4.5",
         ),
         Figure(
             id="W1 push",
@@ -88,12 +88,10 @@ def latency(cluster: Cluster, count: int = 200) -> list[Figure]:
             unit="ms",
             floor=cycle + process,
             floor_is=floor_is,
-            reach="8 with the fork-server",
+            reach="8",
             then="5",
         ),
-        Figure(
-            id="W2 p99", what=f"{what}, p99", value=percentile(times, 0.99), unit="ms", reach="25 with the fork-server"
-        ),
+        Figure(id="W2 p99", what=f"{what}, p99", value=percentile(times, 0.99), unit="ms", reach="25"),
     ]
 
 
