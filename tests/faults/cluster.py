@@ -108,9 +108,14 @@ class Cluster:
 
     def start_worker(self, *before: str, **environment: str) -> subprocess.Popen[bytes]:
         """A worker that has registered."""
-        known = len(self.workers())
+        # By name: one that died may still be listed, and go from the list while this one comes.
+        known = {worker["worker"] for worker in self.workers()}
+
+        def registered() -> bool:
+            return any(worker["worker"] not in known for worker in self.workers())
+
         process = self.start("worker", *before, **environment)
-        wait_until(lambda: len(self.workers()) > known or process.poll() is not None, "the worker registers")
+        wait_until(lambda: registered() or process.poll() is not None, "the worker registers")
         assert process.poll() is None, self.logs()
         return process
 
