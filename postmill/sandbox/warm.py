@@ -4,6 +4,8 @@ What one call leaves in memory the next one finds: that is what makes it fast, a
 comes with its length before it, as the process does not end with it.
 """
 
+import contextlib
+import signal
 import struct
 
 from postmill.sandbox.command import Ended, EndReason, Limits, OnOutput
@@ -45,7 +47,10 @@ class Warm(Process):
     def retire(self) -> None:
         """No more calls: end it."""
         if self.alive:
-            super().kill("shutdown")
+            # Not `kill`, for which there is nothing under way between two calls.
+            self._reason = "shutdown"
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._child.pidfd, signal.SIGKILL)
 
     def kill(self, reason: EndReason) -> None:
         """End the process, and with it the call under way; without one, nothing happens."""

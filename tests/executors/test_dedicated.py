@@ -10,6 +10,7 @@ import pytest
 from postmill.executors.contract import Limits, Outcome, Task
 from postmill.executors.registry import Executors
 from postmill.sandbox import warm
+from tests.containment import scene
 
 pytestmark = pytest.mark.anyio
 
@@ -114,6 +115,16 @@ async def test_another_version_another_environment_or_another_workspace_has_its_
 
 async def test_a_process_is_replaced_after_so_many_calls(executors: Executors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warm, "CALLS_AT_MOST", 3)
+    mark = scene.new_mark()
+    sleeps = f"import subprocess\nsubprocess.Popen(['sleep', '{mark}'])\n"
+    await call(executors, task(sleeps + _COUNTS))
+    assert scene.marked(mark)
+    for _ in range(2):
+        await call(executors, task(sleeps + _COUNTS))
+    # The one before is gone, with all that it started.
+    async with asyncio.timeout(20):
+        while scene.marked(mark):
+            await asyncio.sleep(0.01)
     assert [(await call(executors, task()))[0].result for _ in range(5)] == ["1", "2", "3", "1", "2"]
 
 
